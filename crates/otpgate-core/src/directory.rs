@@ -1,0 +1,120 @@
+//! The host's users and tenants, as otpgate reads them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{Identifier, Tenant, UserId};
+
+/// What otpgate knows of a user: read from the host at login, at refresh and where a route shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The user's id within the tenant.
+    pub id: UserId,
+    /// The address that mail goes to, in the spelling that the host stored.
+    pub email: Option<String>,
+    /// The number that SMS go to.
+    pub phone: Option<String>,
+    /// The name used to sign in.
+    pub username: Option<String>,
+    /// The name to show.
+    pub name: String,
+    /// The one role that `platform` shows.
+    pub role: String,
+    /// The roles that `identity` shows and sessions carry.
+    pub roles: Vec<String>,
+    /// The status that the routes show, as the host words it.
+    pub status: String,
+    /// Whether the user may have sessions: false for banned, disabled and pending ones.
+    pub admitted: bool,
+    /// The default organisation.
+    pub organization: String,
+    /// All organisations of the user, the default one included or not.
+    pub organizations: Vec<String>,
+}
+
+impl User {
+    /// An admitted user with status `active`, role `user` and nothing else.
+    #[must_use]
+    pub fn new(id: UserId) -> Self {
+        Self {
+            id,
+            email: None,
+            phone: None,
+            username: None,
+            name: String::new(),
+            role: "user".to_owned(),
+            roles: Vec::new(),
+            status: "active".to_owned(),
+            admitted: true,
+            organization: String::new(),
+            organizations: Vec::new(),
+        }
+    }
+}
+
+/// Finds the host's users and tenants; implemented over the host's own table, or [`crate::StoreDirectory`].
+///
+/// # Contract
+/// 1. `find` compares identifiers byte by byte with the canonical spelling of the stored ones ([`Identifier`]); at most one
+///    user of a tenant has an identifier.
+/// 2. `find` and `get` see a committed change of the host at once, or within a delay that the host accepts for log-ins.
+/// 3. An unknown user or tenant is `Ok(None)`, not an error, and takes about as long as a known one.
+///
+/// # Security
+/// A collation that merges two spellings merges two people: compare bytes.
+#[async_trait]
+pub trait Directory: Send + Sync + 'static {
+    /// The user of `tenant` with this identifier.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when the directory cannot say; nobody logs in then.
+    async fn find(&self, tenant: &Tenant, identifier: &Identifier) -> Result<Option<User>, DirectoryError>;
+
+    /// The user of `tenant` with this id.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when the directory cannot say; nobody logs in then.
+    async fn get(&self, tenant: &Tenant, id: &UserId) -> Result<Option<User>, DirectoryError>;
+}
+
+macro_rules! forward_directory {
+    ($($pointer:ident),*) => {$(
+        #[async_trait]
+        impl<T: Directory + ?Sized> Directory for $pointer<T> {
+            async fn find(&self, tenant: &Tenant, identifier: &Identifier) -> Result<Option<User>, DirectoryError> {
+                (**self).find(tenant, identifier).await
+            }
+            async fn get(&self, tenant: &Tenant, id: &UserId) -> Result<Option<User>, DirectoryError> {
+                (**self).get(tenant, id).await
+            }
+        }
+    )*};
+}
+forward_directory!(Arc, Box);
+
+/// The directory could not answer.
+#[derive(Debug)]
+pub struct DirectoryError(Option<Box<dyn std::error::Error + Send + Sync>>);
+
+impl DirectoryError {
+    /// An error that carries its cause.
+    #[must_use]
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(Some(source.into()))
+    }
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the directory of users is not available")
+    }
+}
+
+impl std::error::Error for DirectoryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.as_deref().map(|e| e as _)
+    }
+}
