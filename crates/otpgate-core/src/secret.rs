@@ -82,8 +82,8 @@ pub struct Secrets(Arc<Ring>);
 
 struct Ring {
     anchor: hmac::Key,
-    /// The current set first.
-    sets: Vec<KeySet>,
+    current: KeySet,
+    accepted: Vec<KeySet>,
 }
 
 #[derive(Clone)]
@@ -93,6 +93,9 @@ struct KeySet {
     refresh: hmac::Key,
     access: Zeroizing<[u8; 32]>,
 }
+
+/// An HS256 key and its name.
+pub(crate) type AccessKey<'a> = (Kid, &'a [u8; 32]);
 
 /// What a record is: part of its address, so that two kinds never share one.
 #[derive(Clone, Copy, Debug)]
@@ -114,32 +117,33 @@ impl Secrets {
     #[must_use]
     pub fn new(current: MasterSecret) -> Self {
         let anchor = anchor_key(&current);
-        Self(Arc::new(Ring { anchor, sets: vec![KeySet::of(&current)] }))
+        Self(Arc::new(Ring { anchor, current: KeySet::of(&current), accepted: Vec::new() }))
     }
 
     /// The same ring addressing records by `anchor`: the secret that the deployment began with.
     #[must_use]
     pub fn anchored_at(self, anchor: &MasterSecret) -> Self {
-        Self(Arc::new(Ring { anchor: anchor_key(anchor), sets: self.0.sets.clone() }))
+        let Ring { current, accepted, .. } = &*self.0;
+        Self(Arc::new(Ring { anchor: anchor_key(anchor), current: current.clone(), accepted: accepted.clone() }))
     }
 
     /// The same ring, also accepting what was made with `other`.
     #[must_use]
     pub fn accept(self, other: MasterSecret) -> Self {
-        let mut sets = self.0.sets.clone();
-        sets.push(KeySet::of(&other));
-        Self(Arc::new(Ring { anchor: self.0.anchor.clone(), sets }))
+        let Ring { anchor, current, accepted } = &*self.0;
+        let accepted = accepted.iter().cloned().chain([KeySet::of(&other)]).collect();
+        Self(Arc::new(Ring { anchor: anchor.clone(), current: current.clone(), accepted }))
     }
 
     /// The kid that new things are made with.
     #[must_use]
     pub fn current(&self) -> Kid {
-        self.0.sets[0].kid
+        self.0.current.kid
     }
 
-    /// The HS256 keys of the ring, the current one first.
-    pub(crate) fn access_keys(&self) -> impl Iterator<Item = (Kid, &[u8; 32])> {
-        self.0.sets.iter().map(|s| (s.kid, &*s.access))
+    /// The HS256 keys of the ring: the current one, then those that are accepted.
+    pub(crate) fn access_keys(&self) -> (AccessKey<'_>, impl Iterator<Item = AccessKey<'_>>) {
+        ((self.0.current.kid, &*self.0.current.access), self.0.accepted.iter().map(|s| (s.kid, &*s.access)))
     }
 
     fn address(&self, space: Space, parts: &[&[u8]]) -> [u8; 32] {
@@ -168,8 +172,12 @@ impl Secrets {
         Owner(self.address(Space::Owner, &[tenant.as_str().as_bytes(), user.as_str().as_bytes()]))
     }
 
+    fn sets(&self) -> impl Iterator<Item = &KeySet> {
+        std::iter::once(&self.0.current).chain(&self.0.accepted)
+    }
+
     fn set(&self, kid: Kid) -> Option<&KeySet> {
-        self.0.sets.iter().find(|s| s.kid == kid)
+        self.sets().find(|s| s.kid == kid)
     }
 
     /// The MAC of a code in its context under `kid`'s key; nothing when the ring has no such key.
@@ -184,7 +192,7 @@ impl Secrets {
 
     /// The kids of the ring, the current one first.
     pub(crate) fn kids(&self) -> impl Iterator<Item = Kid> {
-        self.0.sets.iter().map(|s| s.kid)
+        self.sets().map(|s| s.kid)
     }
 }
 
@@ -248,6 +256,11 @@ impl Mac {
 
     pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn showing(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 

@@ -1,0 +1,86 @@
+//! Handing codes over in the background: after the answer is decided, with retries, until the code ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{About, Caller, Inner};
+use crate::flow::send::Sent;
+use crate::{CodeMail, CodeSms, DeliveryError, EventKind, Identifier, IdentifierKind, Timestamp, User};
+
+/// Deliveries under way at a time; one more is given up at once and told by an event.
+pub(super) const MOST_DELIVERIES: usize = 1_024;
+
+/// How long one try may take.
+const TRY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Pauses between tries.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+    Duration::from_secs(120),
+];
+
+/// Hands a code to the mailer, detached. For an unknown user the same task is started and has nothing to do.
+pub(super) fn hand_over(inner: &Arc<Inner>, caller: &Caller, identifier: &Identifier, user: Option<User>, sent: Sent) {
+    let (inner, caller, identifier) = (Arc::clone(inner), caller.clone(), identifier.clone());
+    let permit = inner.deliveries.try_acquire_arc();
+    let runtime = Arc::clone(&inner.runtime);
+    runtime.spawn(Box::pin(async move {
+        let Some(user) = user else { return };
+        let expires_at = sent.expires_at;
+        let delivered = match (permit, Message::of(&inner, &caller, &identifier, &user, sent)) {
+            (Some(_permit), Some(message)) => deliver(&inner, &message, expires_at).await,
+            _ => false,
+        };
+        let about = About { caller: &caller, identifier: Some(&identifier), user: Some(&user.id), session: None };
+        inner.tell(if delivered { EventKind::CodeDelivered } else { EventKind::CodeUndelivered }, about, None);
+    }));
+}
+
+/// A message on the channel of its identifier, to the spelling that the directory stored and never to the submitted one.
+enum Message {
+    Mail(CodeMail),
+    Sms(CodeSms),
+}
+
+impl Message {
+    fn of(inner: &Inner, caller: &Caller, identifier: &Identifier, user: &User, sent: Sent) -> Option<Self> {
+        let (tenant, life) = (caller.tenant.clone(), inner.policy.code_ttl);
+        let Sent { code, expires_at } = sent;
+        match identifier.kind() {
+            IdentifierKind::Email => {
+                Some(Self::Mail(CodeMail { to: user.email.clone()?, tenant, code, expires_at, life }))
+            }
+            IdentifierKind::Phone => {
+                Some(Self::Sms(CodeSms { to: user.phone.clone()?, tenant, code, expires_at, life }))
+            }
+            IdentifierKind::Username => None,
+        }
+    }
+
+    async fn send(&self, inner: &Inner) -> Result<(), DeliveryError> {
+        match (self, &inner.sms) {
+            (Self::Mail(mail), _) => inner.mailer.send(mail).await,
+            (Self::Sms(sms), Some(sender)) => sender.send(sms).await,
+            (Self::Sms(_), None) => Err(DeliveryError::permanent("no sender of SMS is set")),
+        }
+    }
+}
+
+/// Tries until the message is handed over, refused for good, or of no use any more.
+async fn deliver(inner: &Inner, message: &Message, expires_at: Timestamp) -> bool {
+    for pause in PAUSES.into_iter().map(Some).chain([None]) {
+        match inner.within(TRY_DEADLINE, message.send(inner)).await {
+            Some(Ok(())) => return true,
+            Some(Err(error)) if !error.is_temporary() => return false,
+            _ => {}
+        }
+        match pause {
+            Some(pause) if inner.clock.now().plus(pause) < expires_at => inner.runtime.sleep(pause).await,
+            _ => return false,
+        }
+    }
+    false
+}

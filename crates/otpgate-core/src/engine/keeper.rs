@@ -1,0 +1,146 @@
+//! Load, decide, swap, and on conflict again: every change of a record goes through here.
+
+use std::future::Future;
+use std::time::Duration;
+
+use async_lock::Mutex;
+use futures_util::future::{Either, select};
+
+use super::Inner;
+use crate::entropy::Dice;
+use crate::flow::Decision;
+use crate::record::Recorded;
+use crate::{Expect, Key, Record, Refusal, Revision, StoreError, Swapped, Timestamp};
+
+/// A store or directory that takes longer has failed.
+const STORE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long an operation waits for its turn at a key.
+pub(super) const TURN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Lost swaps in a row after which an operation gives up.
+const MOST_ATTEMPTS: u32 = 16;
+
+/// One flight at a time per key and process: racers of this process queue here and not at the store.
+pub(super) struct Flights(Box<[Mutex<()>]>);
+
+impl Default for Flights {
+    fn default() -> Self {
+        Self((0..512).map(|_| Mutex::new(())).collect())
+    }
+}
+
+impl Flights {
+    /// Keys are keyed hashes: nobody outside can aim two of them at one lane.
+    fn lane(&self, key: &Key) -> &Mutex<()> {
+        &self.0[usize::from(u16::from_be_bytes([key.0[0], key.0[1]])) % self.0.len()]
+    }
+}
+
+/// A record as it was loaded: what it says, and what a swap has to expect.
+pub(super) struct Loaded<R> {
+    pub(super) record: Option<R>,
+    expect: Expect,
+}
+
+impl Inner {
+    /// Waits for `work` at most for `span`.
+    pub(super) async fn within<T>(&self, span: Duration, work: impl Future<Output = T>) -> Option<T> {
+        match select(std::pin::pin!(work), self.runtime.sleep(span)).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// An answer of the store or the directory, in time or not at all.
+    pub(super) async fn in_time<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, Refusal>
+    where
+        E: std::error::Error,
+    {
+        match self.within(STORE_DEADLINE, call).await {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(error)) => {
+                let cause = error.source().map(ToString::to_string);
+                tracing::error!(target: "otpgate", %error, cause, "a backend failed; the operation is refused");
+                Err(Refusal::Unavailable)
+            }
+            None => {
+                tracing::error!(target: "otpgate", "a backend did not answer in time; the operation is refused");
+                Err(Refusal::Unavailable)
+            }
+        }
+    }
+
+    /// The record at `key`; an expired one is as good as none, and a swap still has to name it.
+    pub(super) async fn load<R: Recorded>(&self, key: &Key) -> Result<Loaded<R>, Refusal> {
+        let Some(found) = self.in_time(self.store.load(key)).await? else {
+            return Ok(Loaded { record: None, expect: Expect::Absent });
+        };
+        let expect = Expect::Revision(found.revision);
+        if found.expires_at <= self.clock.now() {
+            return Ok(Loaded { record: None, expect });
+        }
+        let record = R::decode(&found.value).map_err(|error| {
+            tracing::error!(target: "otpgate", %error, ?key, "a stored record is corrupt; the operation is refused");
+            Refusal::Unavailable
+        })?;
+        Ok(Loaded { record: Some(record), expect })
+    }
+
+    /// Decides over the record at `key` until the decision stands. No outcome comes back before the write that it says has
+    /// committed.
+    pub(super) async fn decide<R: Recorded, T>(
+        &self,
+        key: &Key,
+        mut rule: impl FnMut(Option<R>, Timestamp, &Dice) -> Decision<R, T>,
+    ) -> Result<T, Refusal> {
+        let lane = self.within(TURN_DEADLINE, self.flights.lane(key).lock()).await;
+        let _lane = lane.ok_or(Refusal::Unavailable)?;
+        for attempt in 0..MOST_ATTEMPTS {
+            let loaded = self.load::<R>(key).await?;
+            let dice = self.dice()?;
+            let decision = rule(loaded.record, self.clock.now(), &dice);
+            let Some(next) = decision.write else { return Ok(decision.outcome) };
+            let revision = Revision(self.dice()?.first_16());
+            let next = Record {
+                revision,
+                expires_at: next.expires_at(),
+                owner: next.owner(),
+                value: next.encode().map_err(|_| Refusal::Defect)?,
+            };
+            match self.within(STORE_DEADLINE, self.store.swap(key, loaded.expect, Some(&next))).await {
+                Some(Ok(Swapped::Yes)) => return Ok(decision.outcome),
+                Some(Ok(Swapped::No)) => self.back_off(attempt).await?,
+                failed => {
+                    self.look_for(key, revision, failed.and_then(Result::err)).await?;
+                    return Ok(decision.outcome);
+                }
+            }
+        }
+        tracing::warn!(target: "otpgate", ?key, "too many lost swaps in a row; the operation is refused");
+        Err(Refusal::Unavailable)
+    }
+
+    /// After a swap whose outcome is unknown: our own revision at `key` says that it took place.
+    async fn look_for(&self, key: &Key, revision: Revision, error: Option<StoreError>) -> Result<(), Refusal> {
+        let error = error.as_ref().map(ToString::to_string);
+        tracing::error!(target: "otpgate", ?key, error, "a swap ended without an answer");
+        let found = self.in_time(self.store.load(key)).await?;
+        if found.is_some_and(|r| r.revision == revision) { Ok(()) } else { Err(Refusal::Unavailable) }
+    }
+
+    /// A short random pause, longer with every lost swap, so that racers on other nodes fall apart.
+    async fn back_off(&self, attempt: u32) -> Result<(), Refusal> {
+        let most = 1u64 << attempt.min(6);
+        let drawn = u64::from(self.dice()?.first_16()[0]) * most / 256;
+        self.runtime.sleep(Duration::from_millis(drawn)).await;
+        Ok(())
+    }
+
+    pub(super) fn dice(&self) -> Result<Dice, Refusal> {
+        Dice::roll(&*self.entropy).map_err(|error| {
+            tracing::error!(target: "otpgate", %error, "no random bytes; the operation is refused");
+            Refusal::Unavailable
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! From an address to a session: availability, sending, verifying.
+
+use std::sync::Arc;
+
+use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn, deliver};
+use crate::flow::code::Subject;
+use crate::flow::verify::{CodeAccepted, Verified};
+use crate::flow::{refresh, send, session, verify};
+use crate::policy::Bucket;
+use crate::record::{AccountRecord, Purpose, SessionState, SlotKey};
+use crate::secret::{AccessToken, Space};
+use crate::token::Grant;
+use crate::{Code, Disclosure, EventKind, Identifier, Refusal, SessionId, User};
+
+impl Engine {
+    /// Whether no user of the caller's tenant has `identifier`. Tells the truth under every [`Disclosure`].
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`].
+    pub async fn is_available(&self, caller: &Caller, identifier: &Identifier) -> Result<bool, Refusal> {
+        let inner = &self.0;
+        Ok(inner.in_time(inner.directory.find(&caller.tenant, identifier)).await?.is_none())
+    }
+
+    /// Makes a code for `identifier`, counts it and hands it to the mailer in the background.
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`], [`Refusal::UnknownUser`] (under [`Disclosure::Reveal`]), [`Refusal::Unavailable`].
+    pub async fn send_code(&self, caller: &Caller, identifier: &Identifier) -> Result<CodeSent, Refusal> {
+        let (caller, identifier) = (caller.clone(), identifier.clone());
+        self.detached(move |inner| async move {
+            let sent = inner.send_code(&caller, &identifier).await;
+            let about = About { caller: &caller, identifier: Some(&identifier), user: None, session: None };
+            inner.tell(EventKind::CodeRequested, about, sent.as_ref().err().copied());
+            sent
+        })
+        .await
+    }
+
+    /// Tries a code; a right one is consumed and opens a session. A session that came with the request ends.
+    ///
+    /// # Errors
+    /// [`Refusal::MalformedCode`] (not counted), [`Refusal::WrongCode`], [`Refusal::BurntCode`], [`Refusal::TooMany`],
+    /// [`Refusal::Forbidden`], [`Refusal::Unavailable`].
+    pub async fn verify_code(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+        code: &str,
+        presented: Option<AccessToken>,
+    ) -> Result<LoggedIn, Refusal> {
+        let code = self.0.code(code)?;
+        let (caller, identifier) = (caller.clone(), identifier.clone());
+        self.detached(move |inner| async move {
+            let done = inner.verify_code(&caller, &identifier, &code, presented).await;
+            let (user, session) = (done.as_ref().ok().map(|d| &d.user.id), done.as_ref().ok().map(|d| d.session));
+            let about = About { caller: &caller, identifier: Some(&identifier), user, session };
+            inner.tell(EventKind::LoggedIn, about, done.as_ref().err().copied());
+            done
+        })
+        .await
+    }
+}
+
+/// The open slot of a profile for logging in.
+fn login_slot(caller: &Caller) -> SlotKey {
+    SlotKey::Open(caller.profile, Purpose::Login)
+}
+
+impl Inner {
+    async fn send_code(self: &Arc<Self>, caller: &Caller, identifier: &Identifier) -> Result<CodeSent, Refusal> {
+        let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
+        if user.is_none() && self.policy.disclosure == Disclosure::Reveal {
+            return Err(Refusal::UnknownUser);
+        }
+        let epoch = self.epoch_of(caller, identifier, user.as_ref()).await?;
+        if let Err(refusal) = self.expect_valve_open(caller).await {
+            let about = About { caller, identifier: None, user: None, session: None };
+            self.tell(EventKind::SendValveClosed, about, Some(refusal));
+            return Err(refusal);
+        }
+        let send = send::Send {
+            subject: Subject { tenant: &caller.tenant, identifier },
+            slot: login_slot(caller),
+            epoch: user.is_some().then_some(epoch),
+        };
+        let key = self.secrets.identifier_key(&caller.tenant, identifier);
+        let rule = |prior, now, dice: &_| send::decide(prior, send, &self.policy, &self.secrets, now, dice);
+        let sent = self.decide(&key, rule).await??;
+        self.count_valve(caller).await?;
+        deliver::hand_over(self, caller, identifier, user, sent);
+        Ok(CodeSent { expires_in: self.policy.code_ttl })
+    }
+
+    async fn verify_code(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+        code: &Code,
+        presented: Option<AccessToken>,
+    ) -> Result<LoggedIn, Refusal> {
+        let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
+        // The epoch is read before the credential is checked: whatever bumps it from here on wins.
+        let epoch = self.epoch_of(caller, identifier, user.as_ref()).await?;
+        // Counted before the code is compared, and given back when it was right or was not compared at all.
+        let guessed_at = self.count_address(caller.address, &[Bucket::Guesses]).await?;
+        let guess = verify::Guess {
+            subject: Subject { tenant: &caller.tenant, identifier },
+            slot: login_slot(caller),
+            code,
+            epoch: user.is_some().then_some(epoch),
+        };
+        let key = self.secrets.identifier_key(&caller.tenant, identifier);
+        let rule = |prior, now, dice: &_| verify::decide(prior, guess, &self.policy, &self.secrets, now, dice);
+        let verified = self.decide(&key, rule).await?;
+        let refusal = |burnt| if burnt { Refusal::BurntCode } else { Refusal::WrongCode };
+        if !matches!(verified, Verified::Wrong { .. }) {
+            self.give_back(caller.address, Bucket::Guesses, guessed_at).await?;
+        }
+        match (verified, user) {
+            (Verified::Accepted(accepted), Some(user)) => self.open(caller, user, accepted, presented).await,
+            (Verified::Wrong { burnt } | Verified::NotCompared { burnt }, _) => Err(refusal(burnt)),
+            (Verified::Accepted(_), None) => Err(Refusal::WrongCode),
+        }
+    }
+
+    /// The epoch of the account behind an identifier. An unknown one loads a record too, and has none.
+    async fn epoch_of(&self, caller: &Caller, identifier: &Identifier, user: Option<&User>) -> Result<u64, Refusal> {
+        let key = match user {
+            Some(user) => self.secrets.account_key(&caller.tenant, &user.id),
+            None => {
+                let parts = [caller.tenant.as_str().as_bytes(), identifier.as_str().as_bytes()];
+                self.secrets.key(Space::Probe, &parts)
+            }
+        };
+        Ok(self.load::<AccountRecord>(&key).await?.record.map_or(0, |a| a.epoch))
+    }
+
+    /// Opens a session for a proof: first its place in the account, then the session, then its tokens.
+    async fn open(
+        &self,
+        caller: &Caller,
+        user: User,
+        accepted: CodeAccepted,
+        presented: Option<AccessToken>,
+    ) -> Result<LoggedIn, Refusal> {
+        if !user.admitted {
+            return Err(Refusal::Forbidden);
+        }
+        let Caller { tenant, profile, .. } = caller;
+        let dice = self.dice()?;
+        let (id, seed) = (SessionId::from_random(dice.first_16()), dice.last_32());
+        let owner = self.secrets.owner(tenant, &user.id);
+        let account = self.secrets.account_key(tenant, &user.id);
+        let now = self.clock.now();
+        let ends = session::ends(&self.policy, *profile, now);
+        self.decide(&account, |prior, now, _| session::open(prior, owner, &accepted, id, ends, &self.policy, now))
+            .await??;
+
+        let opening = session::Opening { tenant, user: &user, profile: *profile, owner, session: id };
+        let record =
+            session::record(opening, &accepted, &self.policy, &self.secrets, now, seed).ok_or(Refusal::Defect)?;
+        let SessionState::Live(live) = &record.state else { return Err(Refusal::Defect) };
+        let refresh = refresh::token(&self.secrets, id, live).ok_or(Refusal::Defect)?;
+        self.put_new(&self.secrets.session_key(id), &record).await?;
+        if let Some(before) = presented {
+            self.end_presented(&before).await?;
+        }
+        let access = self.access_token(&user.id, caller, id, ends)?;
+        Ok(LoggedIn { user, session: id, access, refresh })
+    }
+
+    /// An access token of a session that ends at `ends`; it never outlives its session.
+    pub(super) fn access_token(
+        &self,
+        user: &crate::UserId,
+        caller: &Caller,
+        session: SessionId,
+        ends: crate::Timestamp,
+    ) -> Result<AccessToken, Refusal> {
+        let now = self.clock.now();
+        let grant = Grant {
+            user,
+            tenant: &caller.tenant,
+            profile: caller.profile,
+            session,
+            jti: self.dice()?.first_16(),
+            issued_at: now,
+            expires_at: now.plus(self.policy.lives(caller.profile).access).min(ends),
+        };
+        self.tokens.mint(grant).ok_or(Refusal::Defect)
+    }
+}

@@ -1,0 +1,301 @@
+//! The one asynchronous loop: load, decide, swap, and on conflict again; effects after the commit. No rule lives here.
+
+mod deliver;
+mod keeper;
+mod limits;
+mod login;
+mod sessions;
+
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_lock::Semaphore;
+use futures_channel::oneshot;
+
+use crate::clock::HighWater;
+use crate::error::{ConfigError, ConfigErrorKind};
+use crate::secret::{AccessToken, RefreshToken, Secrets, Space};
+use crate::token::{TokenSettings, Tokens};
+use crate::{
+    Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy, Policy, Profile,
+    Refusal, Runtime, SessionId, SmsSender, Store, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId,
+};
+
+/// Operations in flight at a time; another one waits, and is refused when it has waited too long.
+const MOST_SECTIONS: usize = 1_024;
+
+/// What an engine is made of. The first five are the host's; the rest has safe defaults.
+pub struct Parts {
+    /// The key ring.
+    pub secrets: Secrets,
+    /// Where records are kept.
+    pub store: Arc<dyn Store>,
+    /// Where users are found.
+    pub directory: Arc<dyn Directory>,
+    /// How codes leave by mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// What runs tasks and timers.
+    pub runtime: Arc<dyn Runtime>,
+    /// How codes leave by SMS; without one, no SMS is sent.
+    pub sms: Option<Arc<dyn SmsSender>>,
+    /// Where events go.
+    pub events: Arc<dyn EventSink>,
+    /// The source of time.
+    pub clock: Arc<dyn Clock>,
+    /// The source of unpredictable bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// The numbers.
+    pub policy: Policy,
+}
+
+impl Parts {
+    /// These five with the default policy, the machine's clock and generator, and events to `tracing`.
+    #[must_use]
+    pub fn new(
+        secrets: Secrets,
+        store: Arc<dyn Store>,
+        directory: Arc<dyn Directory>,
+        mailer: Arc<dyn Mailer>,
+        runtime: Arc<dyn Runtime>,
+    ) -> Self {
+        Self {
+            secrets,
+            store,
+            directory,
+            mailer,
+            runtime,
+            sms: None,
+            events: Arc::new(TracingEvents),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+            policy: Policy::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("secrets", &self.secrets).field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// Who asks: over which profile, in which tenant, from which address (none switches the limits by address off).
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The profile.
+    pub profile: Profile,
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+}
+
+/// A code is on its way, or would be if the address were registered.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeSent {
+    /// How long the code lives.
+    pub expires_in: Duration,
+}
+
+/// A session was opened.
+#[derive(Clone, Debug)]
+pub struct LoggedIn {
+    /// Whose it is, as the directory said a moment ago.
+    pub user: User,
+    /// The session.
+    pub session: SessionId,
+    /// Its access token.
+    pub access: AccessToken,
+    /// Its refresh token.
+    pub refresh: RefreshToken,
+}
+
+/// A session was refreshed.
+#[derive(Clone, Debug)]
+pub struct Renewed {
+    /// The session.
+    pub session: SessionId,
+    /// A new access token.
+    pub access: AccessToken,
+    /// The refresh token from now on.
+    pub refresh: RefreshToken,
+}
+
+/// A session that was just found good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveSession {
+    /// The session.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// In which tenant.
+    pub tenant: Tenant,
+    /// Which profile opened it.
+    pub profile: Profile,
+    /// The roles at login or the last refresh.
+    pub roles: Vec<String>,
+    /// The default organisation.
+    pub organization: String,
+    /// All organisations.
+    pub organizations: Vec<String>,
+    /// When the person proved who they are.
+    pub authenticated_at: Timestamp,
+}
+
+/// The engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    directory: Arc<dyn Directory>,
+    mailer: Arc<dyn Mailer>,
+    sms: Option<Arc<dyn SmsSender>>,
+    runtime: Arc<dyn Runtime>,
+    events: Arc<dyn EventSink>,
+    clock: HighWater,
+    entropy: Arc<dyn Entropy>,
+    policy: Policy,
+    secrets: Secrets,
+    tokens: Tokens,
+    flights: keeper::Flights,
+    sections: Arc<Semaphore>,
+    deliveries: Arc<Semaphore>,
+}
+
+impl Engine {
+    /// An engine whose access tokens are signed by the ring's keys for the default issuer and audience.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let tokens = Tokens::hs256(&parts.secrets);
+        Self::with_tokens(parts, tokens)
+    }
+
+    /// An engine that signs and names its tokens as the settings say.
+    ///
+    /// # Errors
+    /// As [`Tokens::new`].
+    pub fn with_settings(parts: Parts, settings: &TokenSettings) -> Result<Self, ConfigError> {
+        let tokens = Tokens::new(&parts.secrets, settings)?;
+        Ok(Self::with_tokens(parts, tokens))
+    }
+
+    fn with_tokens(parts: Parts, tokens: Tokens) -> Self {
+        Self(Arc::new(Inner {
+            store: parts.store,
+            directory: parts.directory,
+            mailer: parts.mailer,
+            sms: parts.sms,
+            runtime: parts.runtime,
+            events: parts.events,
+            clock: HighWater::over(parts.clock),
+            entropy: parts.entropy,
+            policy: parts.policy,
+            secrets: parts.secrets,
+            tokens,
+            flights: keeper::Flights::default(),
+            sections: Arc::new(Semaphore::new(MOST_SECTIONS)),
+            deliveries: Arc::new(Semaphore::new(deliver::MOST_DELIVERIES)),
+        }))
+    }
+
+    /// The numbers that this engine goes by.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// The access tokens' keys.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// Signs and verifies a probe with every key and asks the store one question.
+    ///
+    /// # Errors
+    /// [`ConfigErrorKind::Key`] or [`ConfigErrorKind::Backend`].
+    pub async fn probe(&self) -> Result<(), ConfigError> {
+        self.0.tokens.probe()?;
+        let key = self.0.secrets.key(Space::Probe, &[]);
+        let answered = self.0.in_time(self.0.store.load(&key)).await;
+        answered.map(drop).map_err(|_| ConfigError::new(ConfigErrorKind::Backend, "the store does not answer"))
+    }
+
+    /// Waits until no operation and no delivery is under way, at most for `deadline`; the answer is whether that came about.
+    ///
+    /// Stop taking requests first: this engine takes no new work afterwards.
+    pub async fn shutdown(&self, deadline: Duration) -> bool {
+        let inner = &self.0;
+        let drained = async {
+            for semaphore in [&inner.sections, &inner.deliveries] {
+                let most =
+                    if Arc::ptr_eq(semaphore, &inner.sections) { MOST_SECTIONS } else { deliver::MOST_DELIVERIES };
+                for _ in 0..most {
+                    semaphore.acquire().await.forget();
+                }
+            }
+        };
+        inner.within(deadline, drained).await.is_some()
+    }
+
+    /// Runs an operation detached from whoever waits for it: a client that hangs up after a guess has been compared still
+    /// pays for it, and one that hangs up before has learned nothing.
+    async fn detached<T, F>(&self, operation: impl FnOnce(Arc<Inner>) -> F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Refusal>> + Send + 'static,
+    {
+        let inner = &self.0;
+        let permit =
+            inner.within(keeper::TURN_DEADLINE, inner.sections.acquire_arc()).await.ok_or(Refusal::Unavailable)?;
+        let (done, outcome) = oneshot::channel();
+        let work = operation(Arc::clone(inner));
+        inner.runtime.spawn(Box::pin(async move {
+            let result = work.await;
+            drop(permit);
+            // Nobody may be waiting any more.
+            let _ = done.send(result);
+        }));
+        // A task that is gone without an answer has panicked.
+        outcome.await.unwrap_or(Err(Refusal::Defect))
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("policy", &self.0.policy).finish_non_exhaustive()
+    }
+}
+
+/// The facts of an event that the operations know.
+struct About<'a> {
+    caller: &'a Caller,
+    identifier: Option<&'a Identifier>,
+    user: Option<&'a UserId>,
+    session: Option<SessionId>,
+}
+
+impl Inner {
+    fn tell(&self, kind: EventKind, about: About<'_>, refusal: Option<Refusal>) {
+        let subject = about.identifier.map(|i| self.secrets.identifier_key(&about.caller.tenant, i).0);
+        self.events.record(&Event {
+            kind,
+            at: self.clock.now(),
+            tenant: about.caller.tenant.clone(),
+            profile: Some(about.caller.profile),
+            user: about.user.cloned(),
+            subject: subject.and_then(|s| s.first_chunk().copied()),
+            session: about.session,
+            address: about.caller.address,
+            refusal,
+        });
+    }
+
+    fn code(&self, text: &str) -> Result<Code, Refusal> {
+        crate::flow::code::read(self.policy.format, text).ok_or(Refusal::MalformedCode)
+    }
+}

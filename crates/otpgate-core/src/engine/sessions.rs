@@ -1,0 +1,187 @@
+//! Sessions in use: judging, refreshing, ending.
+
+use futures_util::future::try_join;
+
+use super::{About, Caller, Engine, Inner, LiveSession, Renewed};
+use crate::flow::refresh::{Presented, Refreshed};
+use crate::flow::{refresh, revoke, session};
+use crate::policy::Bucket;
+use crate::record::{AccountRecord, Recorded, SessionRecord, SessionState};
+use crate::secret::{AccessToken, RefreshToken};
+use crate::token::Claims;
+use crate::{EventKind, Expect, Key, Record, Refusal, Revision, SessionId, Swapped, Tenant, UserId};
+
+impl Engine {
+    /// The session behind an access token, judged now: signature, life, revocation, the account's epoch.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAuthenticated`], [`Refusal::Unavailable`].
+    pub async fn session(&self, token: &AccessToken) -> Result<LiveSession, Refusal> {
+        let claims = self.0.believe(token)?;
+        self.0.judge(&claims).await
+    }
+
+    /// Exchanges a refresh token for a new one and a new access token (RFC 9700, 4.14.2).
+    ///
+    /// # Errors
+    /// [`Refusal::NotAuthenticated`], [`Refusal::Forbidden`], [`Refusal::TooMany`], [`Refusal::Unavailable`].
+    pub async fn refresh(&self, caller: &Caller, token: &RefreshToken) -> Result<Renewed, Refusal> {
+        let (caller, token) = (caller.clone(), token.clone());
+        self.detached(move |inner| async move {
+            inner.expect_open(caller.address, Bucket::FailedRefreshes).await?;
+            let presented = refresh::read(&token);
+            let done = match &presented {
+                Some(presented) => inner.refresh(&caller, presented).await,
+                None => Err(Refusal::NotAuthenticated),
+            };
+            if matches!(done, Err(Refusal::NotAuthenticated)) {
+                inner.count_address(caller.address, &[Bucket::FailedRefreshes]).await?;
+            }
+            let about = About { caller: &caller, identifier: None, user: None, session: presented.map(|p| p.session) };
+            inner.tell(EventKind::Refreshed, about, done.as_ref().err().copied());
+            done
+        })
+        .await
+    }
+
+    /// Ends the session behind an access token. When this is `Ok`, no node accepts the session any more.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAuthenticated`] for anything but the token of a good session, [`Refusal::Unavailable`].
+    pub async fn log_out(&self, caller: &Caller, token: &AccessToken) -> Result<(), Refusal> {
+        let claims = self.0.believe(token)?;
+        let caller = caller.clone();
+        self.detached(move |inner| async move {
+            let live = inner.judge(&claims).await?;
+            inner.end(&live.tenant, &live.user_id, live.id).await?;
+            let about = About { caller: &caller, identifier: None, user: Some(&live.user_id), session: Some(live.id) };
+            inner.tell(EventKind::LoggedOut, about, None);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends one session of a user, open or not.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`].
+    pub async fn revoke(&self, tenant: &Tenant, user: &UserId, session: SessionId) -> Result<(), Refusal> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.detached(move |inner| async move { inner.end(&tenant, &user, session).await }).await
+    }
+
+    /// Ends every session and every open code of a user.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`].
+    pub async fn revoke_all(&self, caller: &Caller, user: &UserId) -> Result<(), Refusal> {
+        let (caller, user) = (caller.clone(), user.clone());
+        self.detached(move |inner| async move {
+            let owner = inner.secrets.owner(&caller.tenant, &user);
+            let key = inner.secrets.account_key(&caller.tenant, &user);
+            inner.decide(&key, |prior, _, _| revoke::everything(prior, owner)).await?;
+            let about = About { caller: &caller, identifier: None, user: Some(&user), session: None };
+            inner.tell(EventKind::LoggedOutEverywhere, about, None);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Inner {
+    /// What a token says, when it is ours and of this time.
+    fn believe(&self, token: &AccessToken) -> Result<Claims, Refusal> {
+        self.tokens.verify(token.expose(), self.clock.now()).map_err(|_| Refusal::NotAuthenticated)
+    }
+
+    async fn judge(&self, claims: &Claims) -> Result<LiveSession, Refusal> {
+        let id = claims.session().ok_or(Refusal::NotAuthenticated)?;
+        let (session_key, account_key) =
+            (self.secrets.session_key(id), self.secrets.account_key(&claims.tenant, &claims.sub));
+        let loads = try_join(self.load::<SessionRecord>(&session_key), self.load::<AccountRecord>(&account_key));
+        let (session, account) = loads.await?;
+        let Some(SessionRecord { state: SessionState::Live(live), .. }) = session.record else {
+            return Err(Refusal::NotAuthenticated);
+        };
+        let same = live.user == claims.sub && live.tenant == claims.tenant && live.profile == claims.profile;
+        if !same || !session::is_good(&live, id, account.record.as_ref(), self.clock.now()) {
+            return Err(Refusal::NotAuthenticated);
+        }
+        Ok(LiveSession {
+            id,
+            user_id: live.user,
+            tenant: live.tenant,
+            profile: live.profile,
+            roles: live.roles,
+            organization: live.organization,
+            organizations: live.organizations,
+            authenticated_at: live.authenticated_at,
+        })
+    }
+
+    async fn refresh(&self, caller: &Caller, presented: &Presented) -> Result<Renewed, Refusal> {
+        let (id, key) = (presented.session, self.secrets.session_key(presented.session));
+        let Some(SessionRecord { state: SessionState::Live(live), .. }) = self.load(&key).await?.record else {
+            return Err(Refusal::NotAuthenticated);
+        };
+        if live.profile != caller.profile || live.tenant != caller.tenant {
+            return Err(Refusal::NotAuthenticated);
+        }
+        let found = self.in_time(self.directory.get(&live.tenant, &live.user)).await?;
+        let user = found.ok_or(Refusal::NotAuthenticated)?;
+        // After the directory: whoever disables the user and bumps the epoch is seen here or at the next use.
+        let account = self.load::<AccountRecord>(&self.secrets.account_key(&live.tenant, &live.user)).await?.record;
+        let rule = |prior, now, _: &_| {
+            refresh::decide(prior, presented, account.as_ref(), &user, &self.policy, &self.secrets, now)
+        };
+        match self.decide(&key, rule).await? {
+            Refreshed::Yes(live) => {
+                let refresh = refresh::token(&self.secrets, id, &live).ok_or(Refusal::NotAuthenticated)?;
+                let access = self.access_token(&live.user, caller, id, live.ends)?;
+                Ok(Renewed { session: id, access, refresh })
+            }
+            Refreshed::No => Err(Refusal::NotAuthenticated),
+            Refreshed::Forbidden => Err(Refusal::Forbidden),
+            Refreshed::Reused => {
+                let about = About { caller, identifier: None, user: Some(&live.user), session: Some(id) };
+                self.tell(EventKind::RefreshReused, about, Some(Refusal::NotAuthenticated));
+                self.unlist(&live.tenant, &live.user, id).await?;
+                Err(Refusal::NotAuthenticated)
+            }
+        }
+    }
+
+    /// Ends a session: the tombstone first, which is what counts, then its place in the account's list.
+    async fn end(&self, tenant: &Tenant, user: &UserId, id: SessionId) -> Result<(), Refusal> {
+        self.decide(&self.secrets.session_key(id), |prior, now, _| revoke::session(prior, now)).await?;
+        self.unlist(tenant, user, id).await
+    }
+
+    async fn unlist(&self, tenant: &Tenant, user: &UserId, id: SessionId) -> Result<(), Refusal> {
+        self.decide(&self.secrets.account_key(tenant, user), |prior, _, _| revoke::unlist(prior, id)).await
+    }
+
+    /// Ends the session whose token came with a login, if it is a good one: a new login gets a new session (ASVS 7.2.4).
+    pub(super) async fn end_presented(&self, token: &AccessToken) -> Result<(), Refusal> {
+        let Ok(claims) = self.believe(token) else { return Ok(()) };
+        match self.judge(&claims).await {
+            Ok(live) => self.end(&live.tenant, &live.user_id, live.id).await,
+            Err(Refusal::NotAuthenticated) => Ok(()),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Writes a record under a key that nobody else can know.
+    pub(super) async fn put_new<R: Recorded>(&self, key: &Key, record: &R) -> Result<(), Refusal> {
+        let next = Record {
+            revision: Revision(self.dice()?.first_16()),
+            expires_at: record.expires_at(),
+            owner: record.owner(),
+            value: record.encode().map_err(|_| Refusal::Defect)?,
+        };
+        match self.in_time(self.store.swap(key, Expect::Absent, Some(&next))).await? {
+            Swapped::Yes => Ok(()),
+            Swapped::No => Err(Refusal::Defect),
+        }
+    }
+}

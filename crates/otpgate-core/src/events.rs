@@ -1,0 +1,122 @@
+//! What happened, for audit and alarms.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::{Profile, Refusal, SessionId, Tenant, Timestamp, UserId};
+
+/// One outcome of authentication. Holds no code, token, password, and no identifier in clear.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub at: Timestamp,
+    /// In which tenant.
+    pub tenant: Tenant,
+    /// Over which profile.
+    pub profile: Option<Profile>,
+    /// The user, where one was found.
+    pub user: Option<UserId>,
+    /// A keyed digest of the identifier: equal for equal identifiers, useless without the secret.
+    pub subject: Option<[u8; 8]>,
+    /// The session, where there is one.
+    pub session: Option<SessionId>,
+    /// Where the request came from.
+    pub address: Option<IpAddr>,
+    /// Why it was refused, if it was.
+    pub refusal: Option<Refusal>,
+}
+
+/// What an [`Event`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A code was asked for.
+    CodeRequested,
+    /// A message was handed over.
+    CodeDelivered,
+    /// A message could not be handed over, for good or until its code ended.
+    CodeUndelivered,
+    /// A code was tried.
+    LoggedIn,
+    /// A session was refreshed.
+    Refreshed,
+    /// A refresh token was used a second time; its session was ended.
+    RefreshReused,
+    /// A session was ended.
+    LoggedOut,
+    /// All sessions of a user were ended.
+    LoggedOutEverywhere,
+    /// The tenant's send valve refused a code.
+    SendValveClosed,
+}
+
+impl EventKind {
+    /// The stable name, for logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CodeRequested => "code_requested",
+            Self::CodeDelivered => "code_delivered",
+            Self::CodeUndelivered => "code_undelivered",
+            Self::LoggedIn => "logged_in",
+            Self::Refreshed => "refreshed",
+            Self::RefreshReused => "refresh_reused",
+            Self::LoggedOut => "logged_out",
+            Self::LoggedOutEverywhere => "logged_out_everywhere",
+            Self::SendValveClosed => "send_valve_closed",
+        }
+    }
+}
+
+/// Takes events; called after the write that made them true has committed.
+///
+/// # Contract
+/// 1. `record` returns at once: it queues or counts, and does not wait for I/O.
+pub trait EventSink: Send + Sync + 'static {
+    /// Takes one event.
+    fn record(&self, event: &Event);
+}
+
+impl<T: EventSink + ?Sized> EventSink for Arc<T> {
+    fn record(&self, event: &Event) {
+        (**self).record(event);
+    }
+}
+
+impl<T: EventSink + ?Sized> EventSink for Box<T> {
+    fn record(&self, event: &Event) {
+        (**self).record(event);
+    }
+}
+
+/// Writes events as `tracing` records of target `otpgate::audit`: refusals at `WARN`, the rest at `INFO`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TracingEvents;
+
+impl EventSink for TracingEvents {
+    fn record(&self, event: &Event) {
+        let user = event.user.as_ref().map(UserId::as_str);
+        let subject = event.subject.map(|s| format!("{:016x}", u64::from_be_bytes(s)));
+        let session = event.session.map(|s| s.to_string());
+        let address = event.address.map(|a| a.to_string());
+        macro_rules! write_at {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "otpgate::audit",
+                    event = event.kind.name(),
+                    tenant = event.tenant.as_str(),
+                    profile = event.profile.map(Profile::name),
+                    user,
+                    subject,
+                    session,
+                    address,
+                    refusal = event.refusal.map(Refusal::name),
+                )
+            };
+        }
+        if event.refusal.is_some() { write_at!(warn) } else { write_at!(info) }
+    }
+}

@@ -1,0 +1,142 @@
+//! Codes: drawing one without bias, reading one strictly, and the MAC that stands for it in the store.
+
+use crate::policy::CodeFormat;
+use crate::record::{Slot, SlotKey};
+use crate::secret::{Kid, Mac, Secrets};
+use crate::{Code, Identifier, Tenant};
+
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// A uniform code from 32 random bytes; nothing in the rare case (below 1e-45) that all draws have to be thrown away.
+pub(crate) fn draw(format: CodeFormat, random: &[u8; 32]) -> Option<Code> {
+    match format {
+        CodeFormat::Digits(length) => {
+            let space = 10u64.pow(u32::from(length));
+            let fair = u64::MAX - u64::MAX % space;
+            let draws = random.chunks_exact(8).filter_map(|c| c.try_into().ok().map(u64::from_be_bytes));
+            let number = draws.into_iter().find(|n| *n < fair)? % space;
+            Some(Code::new(format!("{number:0width$}", width = usize::from(length))))
+        }
+        CodeFormat::Base32(length) => {
+            let letters = random.iter().take(usize::from(length)).map(|b| char::from(BASE32[usize::from(b % 32)]));
+            Some(Code::new(letters.collect()))
+        }
+    }
+}
+
+/// The code that was typed: exactly as long as a code, exactly its alphabet. Anything else is no guess at all.
+pub(crate) fn read(format: CodeFormat, text: &str) -> Option<Code> {
+    let fits = match format {
+        CodeFormat::Digits(_) => text.bytes().all(|b| b.is_ascii_digit()),
+        CodeFormat::Base32(_) => text.bytes().all(|b| BASE32.contains(&b)),
+    };
+    (fits && text.len() == format.length()).then(|| Code::new(text.to_owned()))
+}
+
+/// Whose code it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) identifier: &'a Identifier,
+}
+
+/// The MAC of a code in everything it is bound to: tenant, identifier, slot, account epoch and a salt of its own.
+pub(crate) fn mac(
+    secrets: &Secrets,
+    kid: Kid,
+    subject: Subject<'_>,
+    slot: SlotKey,
+    epoch: u64,
+    salt: &[u8; 16],
+    code: &Code,
+) -> Option<Mac> {
+    let slot = postcard::to_allocvec(&slot).ok()?;
+    secrets.code_mac(
+        kid,
+        &[
+            subject.tenant.as_str().as_bytes(),
+            &[subject.identifier.kind() as u8],
+            subject.identifier.as_str().as_bytes(),
+            &slot,
+            &epoch.to_be_bytes(),
+            salt,
+            code.expose().as_bytes(),
+        ],
+    )
+}
+
+/// Whether `code` is the one of `slot`, in constant time; false when its key left the ring.
+pub(crate) fn is_right(secrets: &Secrets, subject: Subject<'_>, slot: &Slot, code: &Code) -> bool {
+    mac(secrets, slot.kid, subject, slot.key, slot.epoch, &slot.salt, code)
+        .is_some_and(|mac| slot.mac.matches(mac.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w149_codes_are_uniform_and_keep_their_zeros() {
+        // Chi-square over each position and each adjacent pair; the bounds are those of p = 1e-4.
+        let mut seed = 0x9e37_79b9_7f4a_7c15u64;
+        let mut next = move || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        };
+        let (mut single, mut pair) = ([[0u32; 10]; 6], [[0u32; 100]; 5]);
+        let rounds = 200_000;
+        for _ in 0..rounds {
+            let mut random = [0; 32];
+            random.chunks_exact_mut(8).for_each(|c| c.copy_from_slice(&next().to_be_bytes()));
+            let code = draw(CodeFormat::Digits(6), &random).unwrap();
+            let digits: Vec<usize> = code.expose().bytes().map(|b| usize::from(b - b'0')).collect();
+            assert_eq!(digits.len(), 6);
+            (0..6).for_each(|i| single[i][digits[i]] += 1);
+            (0..5).for_each(|i| pair[i][digits[i] * 10 + digits[i + 1]] += 1);
+        }
+        let chi = |counts: &[u32]| {
+            let want = f64::from(rounds) / counts.len() as f64;
+            counts.iter().map(|c| (f64::from(*c) - want).powi(2) / want).sum::<f64>()
+        };
+        single.iter().for_each(|c| assert!(chi(c) < 33.7, "{c:?}"));
+        pair.iter().for_each(|c| assert!(chi(c) < 158.0, "{c:?}"));
+    }
+
+    #[test]
+    fn a_draw_outside_the_fair_range_is_thrown_away() {
+        let mut random = [0xff; 32];
+        random[8..16].copy_from_slice(&7u64.to_be_bytes());
+        assert_eq!(draw(CodeFormat::Digits(6), &random).unwrap().expose(), "000007");
+        assert!(draw(CodeFormat::Digits(6), &[0xff; 32]).is_none());
+        assert_eq!(draw(CodeFormat::Base32(8), &[31; 32]).unwrap().expose(), "77777777");
+    }
+
+    #[test]
+    fn a56_only_the_exact_form_is_a_code() {
+        let six = CodeFormat::Digits(6);
+        assert_eq!(read(six, "012345").unwrap().expose(), "012345");
+        for bad in [
+            "",
+            "12345",
+            "0012345",
+            " 012345",
+            "012 345",
+            "01234a",
+            "1e5",
+            "123456.0",
+            "0x1E24",
+            "-12345",
+            "+12345",
+            "1_0000",
+            "\u{ff11}\u{ff12}\u{ff13}\u{ff14}\u{ff15}\u{ff16}",
+            "\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}",
+            "12345\0",
+        ] {
+            assert!(read(six, bad).is_none(), "{bad:?}");
+        }
+        assert!(read(CodeFormat::Base32(8), "ABCDEFG7").is_some());
+        assert!(read(CodeFormat::Base32(8), "ABCDEFG1").is_none());
+    }
+}

@@ -1,0 +1,162 @@
+//! Sending a code: the limits, the new code, the slot it goes to.
+
+use std::time::Duration;
+
+use super::code::{self, Subject};
+use super::{Decision, throttle};
+use crate::entropy::Dice;
+use crate::record::{CodeState, IdentifierRecord, Slot, SlotKey};
+use crate::secret::Secrets;
+use crate::{Code, Policy, Refusal, Timestamp};
+
+/// The most codes that one identifier can have side by side.
+const MOST_SLOTS: usize = 16;
+
+/// Who asks for a code and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Send<'a> {
+    pub(crate) subject: Subject<'a>,
+    pub(crate) slot: SlotKey,
+    /// The epoch of the account behind the identifier; `None` makes a decoy.
+    pub(crate) epoch: Option<u64>,
+}
+
+/// A code that was made and counted.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) code: Code,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Makes a code and counts the send, or refuses and counts nothing. The slot's earlier code is dead from here on.
+pub(crate) fn decide(
+    prior: Option<IdentifierRecord>,
+    send: Send<'_>,
+    policy: &Policy,
+    secrets: &Secrets,
+    now: Timestamp,
+    dice: &Dice,
+) -> Decision<IdentifierRecord, Result<Sent, Refusal>> {
+    let mut record = prior.unwrap_or_default();
+    if policy.limit_sends {
+        if let Some(retry_after) = closed_for(&record, policy, now) {
+            return Decision::keep(Err(Refusal::TooMany { retry_after }));
+        }
+        throttle::push(&mut record.sends, now, Policy::LONGEST_WINDOW);
+    }
+    let (salt, kid, epoch) = (dice.first_16(), secrets.current(), send.epoch.unwrap_or(0));
+    let made = code::draw(policy.format, &dice.last_32())
+        .and_then(|code| code::mac(secrets, kid, send.subject, send.slot, epoch, &salt, &code).map(|mac| (code, mac)));
+    let Some((code, mac)) = made else { return Decision::keep(Err(Refusal::Unavailable)) };
+    let expires_at = now.plus(policy.code_ttl);
+    let slot = Slot {
+        key: send.slot,
+        state: CodeState::Live,
+        decoy: send.epoch.is_none(),
+        epoch,
+        kid,
+        salt,
+        mac,
+        issued_at: now,
+        expires_at,
+        wrong: 0,
+        own_sends: Vec::new(),
+        own_failures: Vec::new(),
+    };
+    place(&mut record.slots, slot, now);
+    Decision::write(record, Ok(Sent { code, expires_at }))
+}
+
+/// How long no further code may be sent; nothing when one may.
+fn closed_for(record: &IdentifierRecord, policy: &Policy, now: Timestamp) -> Option<Duration> {
+    let cooldown = policy.resend_cooldown.and_then(|span| {
+        let rest = record.sends.last()?.plus(span).since(now);
+        (!rest.is_zero()).then_some(rest)
+    });
+    throttle::wait(&record.sends, &policy.sends, now).max(cooldown)
+}
+
+/// Puts `slot` where its key is, or beside the others; the oldest goes where there are too many.
+fn place(slots: &mut Vec<Slot>, slot: Slot, now: Timestamp) {
+    slots.retain(|s| s.key != slot.key && s.expires_at > now);
+    if slots.len() >= MOST_SLOTS {
+        let oldest = slots.iter().enumerate().min_by_key(|(_, s)| s.issued_at).map(|(i, _)| i);
+        oldest.map(|i| slots.remove(i));
+    }
+    slots.push(slot);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{World, at};
+    use super::*;
+    use crate::record::Purpose;
+    use crate::{Profile, policy::Window};
+
+    #[test]
+    fn w020_three_a_minute_ten_an_hour_twenty_a_day() {
+        let mut w = World::default();
+        for second in [0, 1, 2] {
+            w.now = at(second);
+            w.send().unwrap();
+        }
+        w.now = at(30);
+        assert_eq!(w.send().unwrap_err(), Refusal::TooMany { retry_after: Duration::from_secs(30) });
+        let kept = w.last_code.clone().unwrap();
+        w.verify(kept.expose()).unwrap();
+        // The fourth fits exactly when the first has left the minute.
+        w.now = at(59);
+        assert!(w.send().is_err());
+        let mut sent = 3;
+        for second in 60..86_400 {
+            w.now = at(second);
+            sent += usize::from(w.send().is_ok());
+            let hour =
+                w.record.as_ref().unwrap().sends.iter().filter(|t| w.now.since(**t) < Duration::from_secs(3_600));
+            assert!(hour.count() <= 10);
+        }
+        assert_eq!(sent, 20);
+        w.now = at(86_400);
+        w.send().unwrap();
+    }
+
+    #[test]
+    fn w019_a_cooldown_refuses_until_it_is_over() {
+        let policy = Policy::builder().resend_cooldown(Duration::from_secs(45)).build().unwrap();
+        let mut w = World { policy, ..World::default() };
+        w.send().unwrap();
+        w.now = at(30);
+        assert_eq!(w.send().unwrap_err(), Refusal::TooMany { retry_after: Duration::from_secs(15) });
+        w.now = at(45);
+        w.send().unwrap();
+    }
+
+    #[test]
+    fn a_refused_send_writes_nothing() {
+        let policy = Policy::builder().sends([Window::new(1, 60)]).build().unwrap();
+        let mut w = World { policy, ..World::default() };
+        w.send().unwrap();
+        let before = format!("{:?}", w.record);
+        assert!(w.send().is_err());
+        assert_eq!(format!("{:?}", w.record), before);
+    }
+
+    #[test]
+    fn i4_one_code_lives_per_slot_and_slots_are_bounded() {
+        let policy = Policy::builder().insecure_without_send_limits().build().unwrap();
+        let mut w = World { policy, ..World::default() };
+        for i in 0..40u8 {
+            w.now = at(i64::from(i));
+            w.slot = SlotKey::Flow([i; 16]);
+            w.send().unwrap();
+            w.send().unwrap();
+        }
+        let slots = &w.record.as_ref().unwrap().slots;
+        assert_eq!(slots.len(), MOST_SLOTS);
+        assert!(slots.iter().all(|s| s.issued_at >= at(24)), "the oldest went");
+        w.slot = SlotKey::Open(Profile::Identity, Purpose::Login);
+        w.now = at(1_000);
+        w.send().unwrap();
+        assert_eq!(w.record.unwrap().slots.len(), 1, "expired ones go");
+    }
+}

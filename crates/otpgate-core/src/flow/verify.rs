@@ -1,0 +1,267 @@
+//! A guess: counted against the code and the budget in the same write that decides it.
+
+use super::code::{self, Subject};
+use super::{Decision, throttle};
+use crate::entropy::Dice;
+use crate::record::{CodeState, IdentifierRecord, Slot, SlotKey};
+use crate::secret::Secrets;
+use crate::{Code, Policy, Timestamp};
+
+/// Who guesses what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Guess<'a> {
+    pub(crate) subject: Subject<'a>,
+    pub(crate) slot: SlotKey,
+    pub(crate) code: &'a Code,
+    /// The epoch of the account behind the identifier; `None` when there is no such user.
+    pub(crate) epoch: Option<u64>,
+}
+
+/// Proof that a right code was consumed. Only [`decide`] makes one, and [`super::session::open`] asks for one.
+#[derive(Debug)]
+pub(crate) struct CodeAccepted {
+    epoch: u64,
+}
+
+impl CodeAccepted {
+    /// The account's epoch when the credential was checked.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+}
+
+/// What came of a guess.
+#[derive(Debug)]
+pub(crate) enum Verified {
+    /// Right, and consumed.
+    Accepted(CodeAccepted),
+    /// Compared, wrong, counted. `burnt` when it was the last one that the code takes.
+    Wrong { burnt: bool },
+    /// Not compared and not counted. `burnt` when the code had met too many wrong guesses before.
+    NotCompared { burnt: bool },
+}
+
+/// Judges a guess.
+pub(crate) fn decide(
+    prior: Option<IdentifierRecord>,
+    guess: Guess<'_>,
+    policy: &Policy,
+    secrets: &Secrets,
+    now: Timestamp,
+    dice: &Dice,
+) -> Decision<IdentifierRecord, Verified> {
+    let not_compared = |burnt| Decision::keep(Verified::NotCompared { burnt });
+    let Some(mut record) = prior else { return not_compared(false) };
+    let Some(place) = record.slots.iter().position(|s| s.key == guess.slot && now < s.expires_at) else {
+        return not_compared(false);
+    };
+    match record.slots[place].state {
+        CodeState::Burnt => return not_compared(true),
+        CodeState::Used(_) => return not_compared(false),
+        CodeState::Live => {}
+    }
+    if is_spent(&record, policy, now) {
+        return not_compared(false);
+    }
+    // The MAC is computed for decoys and dead epochs too: what is known of an account takes no other time.
+    let slot = &record.slots[place];
+    let right = code::is_right(secrets, guess.subject, slot, guess.code);
+    let (slot_epoch, is_mine) = (slot.epoch, !slot.decoy && guess.epoch == Some(slot.epoch));
+    if right && is_mine {
+        record.slots[place].state = CodeState::Used(dice.first_16());
+        record.run = 0;
+        record.run_at = None;
+        record.towards_lock = 0;
+        return Decision::write(record, Verified::Accepted(CodeAccepted { epoch: slot_epoch }));
+    }
+    let burnt = count_wrong(&mut record.slots[place], policy);
+    throttle::push(&mut record.failures, now, Policy::LONGEST_WINDOW);
+    record.run = record.run.saturating_add(1);
+    record.run_at = Some(now);
+    Decision::write(record, Verified::Wrong { burnt })
+}
+
+fn count_wrong(slot: &mut Slot, policy: &Policy) -> bool {
+    slot.wrong = slot.wrong.saturating_add(1);
+    let burnt = slot.wrong >= policy.max_tries;
+    if burnt {
+        slot.state = CodeState::Burnt;
+    }
+    burnt
+}
+
+/// Whether the identifier has no guess left, over all its codes.
+fn is_spent(record: &IdentifierRecord, policy: &Policy, now: Timestamp) -> bool {
+    let budget = policy.limit_guesses && throttle::wait(&record.failures, &policy.guesses, now).is_some();
+    budget || policy.max_consecutive_failures.is_some_and(|most| policy.limit_guesses && record.run >= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::{World, at};
+    use super::*;
+    use crate::record::Purpose;
+    use crate::{Identifier, MasterSecret, Profile, Tenant};
+
+    fn free_sends() -> World {
+        World { policy: Policy::builder().insecure_without_send_limits().build().unwrap(), ..World::default() }
+    }
+
+    #[test]
+    fn w038_the_third_wrong_guess_burns_the_code() {
+        let mut w = World::default();
+        let right = w.send().unwrap();
+        let wrong = w.wrong();
+        assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: false }));
+        assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: false }));
+        assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: true }));
+        assert!(matches!(w.guess(right.expose()), Verified::NotCompared { burnt: true }));
+        assert_eq!(w.record.as_ref().unwrap().failures.len(), 3, "what was not compared is not counted");
+        let right = w.send().unwrap();
+        w.verify(right.expose()).unwrap();
+    }
+
+    #[test]
+    fn i1_a_code_works_once() {
+        let mut w = World::default();
+        let right = w.send().unwrap();
+        w.verify(right.expose()).unwrap();
+        assert!(matches!(w.guess(right.expose()), Verified::NotCompared { burnt: false }));
+    }
+
+    #[test]
+    fn w022_a_code_lives_until_its_ttl_and_not_at_it() {
+        for (seconds, good) in [(299, true), (300, false), (301, false), (-1, true)] {
+            let mut w = World { now: at(1_000), ..World::default() };
+            let right = w.send().unwrap();
+            w.now = at(1_000 + seconds);
+            assert_eq!(w.verify(right.expose()).is_ok(), good, "{seconds}");
+        }
+        let mut w = World::default();
+        let right = w.send().unwrap();
+        w.now = at(300).minus(Duration::from_millis(1));
+        w.verify(right.expose()).unwrap();
+    }
+
+    #[test]
+    fn i3_a_new_code_never_refills_the_budget() {
+        let mut w = free_sends();
+        let mut compared = 0;
+        // Two days of guessing as fast as the rules let it.
+        for minute in 0..2 * 24 * 60 {
+            w.now = at(minute * 60);
+            w.send().unwrap();
+            for _ in 0..3 {
+                compared += usize::from(matches!(w.guess(&w.wrong()), Verified::Wrong { .. }));
+            }
+            let day =
+                w.record.as_ref().unwrap().failures.iter().filter(|t| w.now.since(**t) < Duration::from_secs(86_400));
+            assert!(day.count() <= 20);
+        }
+        assert_eq!(compared, 40);
+        let right = w.send().unwrap();
+        assert!(matches!(w.guess(right.expose()), Verified::NotCompared { burnt: false }), "the right one too");
+        w.now = at(3 * 86_400);
+        let right = w.send().unwrap();
+        w.verify(right.expose()).unwrap();
+    }
+
+    #[test]
+    fn q06_a_hundred_failures_in_a_row_close_the_slot_even_over_days() {
+        let mut w = free_sends();
+        let mut compared = 0;
+        for day in 0..30 {
+            w.now = at(day * 90_000);
+            for _ in 0..7 {
+                w.send().unwrap();
+                for _ in 0..3 {
+                    compared += usize::from(matches!(w.guess(&w.wrong()), Verified::Wrong { .. }));
+                }
+                w.now = w.now.plus(Duration::from_secs(3_601));
+            }
+        }
+        assert_eq!(compared, 100);
+        let right = w.send().unwrap();
+        assert!(matches!(w.guess(right.expose()), Verified::NotCompared { .. }));
+    }
+
+    #[test]
+    fn a_success_ends_the_run_and_not_the_window() {
+        let mut w = free_sends();
+        w.send().unwrap();
+        w.guess(&w.wrong());
+        let right = w.send().unwrap();
+        w.verify(right.expose()).unwrap();
+        let record = w.record.as_ref().unwrap();
+        assert_eq!((record.run, record.failures.len()), (0, 1));
+    }
+
+    #[test]
+    fn i5_a_code_is_bound_to_tenant_identifier_slot_and_epoch() {
+        let mut w = World::default();
+        let right = w.send().unwrap();
+        let sent = w.record.clone();
+        type Change = Box<dyn Fn(&mut World)>;
+        let mut others: Vec<(&str, Change)> = vec![
+            ("tenant", Box::new(|w| w.tenant = Tenant::new("other").unwrap())),
+            ("identifier", Box::new(|w| w.identifier = Identifier::email("b@example.com").unwrap())),
+            ("epoch", Box::new(|w| w.epoch = Some(1))),
+            ("user", Box::new(|w| w.epoch = None)),
+        ];
+        for slot in [
+            SlotKey::Open(Profile::Platform, Purpose::Login),
+            SlotKey::Open(Profile::Identity, Purpose::Reset),
+            SlotKey::Flow([0; 16]),
+            SlotKey::Device(Profile::Identity, Purpose::Login, [0; 16]),
+        ] {
+            // Even a record whose slot was moved by hand does not carry the code over: the slot is in the MAC.
+            others.push((
+                "slot",
+                Box::new(move |w| {
+                    w.slot = slot;
+                    w.record.as_mut().unwrap().slots[0].key = slot;
+                }),
+            ));
+        }
+        for (name, change) in others {
+            w.record = sent.clone();
+            let (tenant, identifier, epoch, slot) = (w.tenant.clone(), w.identifier.clone(), w.epoch, w.slot);
+            change(&mut w);
+            assert!(w.verify(right.expose()).is_err(), "{name}");
+            (w.tenant, w.identifier, w.epoch, w.slot) = (tenant, identifier, epoch, slot);
+        }
+        w.record = sent;
+        w.verify(right.expose()).unwrap();
+    }
+
+    #[test]
+    fn a_decoy_counts_and_burns_like_a_code_and_is_never_right() {
+        let mut w = World { epoch: None, ..World::default() };
+        let made = w.send().unwrap();
+        for burnt in [false, false, true] {
+            assert!(matches!(w.guess(made.expose()), Verified::Wrong { burnt: b } if b == burnt));
+        }
+        assert!(matches!(w.guess(made.expose()), Verified::NotCompared { burnt: true }));
+        // Nor does it become right when the address is registered while it lives.
+        let mut w = World { epoch: None, ..World::default() };
+        let made = w.send().unwrap();
+        w.epoch = Some(0);
+        assert!(w.verify(made.expose()).is_err());
+    }
+
+    #[test]
+    fn a_code_outlives_one_rotation_and_dies_with_its_key() {
+        let master = |text: &str| MasterSecret::new(text).unwrap();
+        let (old, new) = ("an old secret of 32 bytes or more", "the new secret, also long enough!");
+        let mut w = World { secrets: Secrets::new(master(old)), ..World::default() };
+        let right = w.send().unwrap();
+        let sent = w.record.clone();
+        w.secrets = Secrets::new(master(new)).anchored_at(&master(old)).accept(master(old));
+        w.verify(right.expose()).unwrap();
+        w.record = sent;
+        w.secrets = Secrets::new(master(new)).anchored_at(&master(old));
+        assert!(w.verify(right.expose()).is_err());
+    }
+}

@@ -1,0 +1,47 @@
+//! Why something was refused: stable machine reasons, apart from words and statuses.
+
+use std::time::Duration;
+
+/// Why an operation was refused. Exhaustive on purpose: a new reason must fail to compile in every profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The text has not the form of a code; it was not compared and not counted.
+    MalformedCode,
+    /// The code is wrong, expired, used, of another purpose, or the budget of guesses is spent.
+    WrongCode,
+    /// The code met too many wrong guesses; a new one has to be asked for.
+    BurntCode,
+    /// A limit is reached; it opens again after this time.
+    TooMany {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// There is no such user; said under [`crate::Disclosure::Reveal`] only.
+    UnknownUser,
+    /// No session came with the request, or not a good one.
+    NotAuthenticated,
+    /// The person is known, and may not.
+    Forbidden,
+    /// The store or the directory failed: nothing was granted and no check was skipped.
+    Unavailable,
+    /// A defect of ours; told without detail.
+    Defect,
+}
+
+impl Refusal {
+    /// The stable name of the reason, for events and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MalformedCode => "malformed_code",
+            Self::WrongCode => "wrong_code",
+            Self::BurntCode => "burnt_code",
+            Self::TooMany { .. } => "too_many",
+            Self::UnknownUser => "unknown_user",
+            Self::NotAuthenticated => "not_authenticated",
+            Self::Forbidden => "forbidden",
+            Self::Unavailable => "unavailable",
+            Self::Defect => "defect",
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The guess-budget arithmetic: how likely it is that guessing within the limits takes an account.
+
+use super::{Policy, Window};
+use crate::error::{ConfigError, ConfigErrorKind};
+
+/// The most that a policy may let a year of guessing at one account succeed: 1 %.
+pub(super) const YEARLY_BOUND: f64 = 0.01;
+
+/// Guesses a day that the policy lets through: the budget, or tries times sends where that is less.
+fn guesses_a_day(policy: &Policy) -> f64 {
+    let budget = per_day(&policy.guesses, policy.limit_guesses);
+    let by_codes = per_day(&policy.sends, policy.limit_sends) * f64::from(policy.max_tries);
+    budget.min(by_codes)
+}
+
+fn per_day(windows: &[Window], on: bool) -> f64 {
+    let rate = |w: &Window| f64::from(w.limit) * (86_400.0 / w.span.as_secs_f64()).max(1.0);
+    if on { windows.iter().map(rate).fold(f64::INFINITY, f64::min) } else { f64::INFINITY }
+}
+
+/// `1 - (1 - g/S)^365` for `g` guesses a day at one of `S` codes.
+pub(super) fn yearly_odds(policy: &Policy) -> f64 {
+    let daily = (guesses_a_day(policy) / policy.format.space()).min(1.0);
+    -(365.0 * (-daily).ln_1p()).exp_m1()
+}
+
+/// Refuses a policy whose odds are above the bound, unless its limits were switched off by name.
+pub(super) fn check(policy: &Policy) -> Result<(), ConfigError> {
+    let odds = yearly_odds(&Policy { limit_sends: true, limit_guesses: true, ..policy.clone() });
+    if odds <= YEARLY_BOUND {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        ConfigErrorKind::Policy,
+        format!(
+            "a year of guessing would take an account with odds of {:.2} %, more than {:.0} %: use longer codes, fewer tries or smaller guess windows",
+            odds * 100.0,
+            YEARLY_BOUND * 100.0
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::CodeFormat;
+
+    #[test]
+    fn the_published_table_of_odds_comes_out() {
+        let odds = |format, day, sends, tries| {
+            yearly_odds(&Policy {
+                format,
+                guesses: vec![Window::new(day, 86_400)],
+                sends: vec![Window::new(sends, 86_400)],
+                max_tries: tries,
+                ..Policy::default()
+            })
+        };
+        let rows = [
+            (odds(CodeFormat::Digits(6), 1_000, 5, 3), 0.0055),
+            (odds(CodeFormat::Digits(6), 20, 20, 3), 0.0073),
+            (odds(CodeFormat::Digits(8), 20, 20, 3), 7.3e-5),
+            (odds(CodeFormat::Base32(8), 20, 20, 3), 6.6e-9),
+            (odds(CodeFormat::Digits(6), 1_000, 10, 5), 0.018),
+            (odds(CodeFormat::Digits(4), 1_000, 10, 5), 0.84),
+            (odds(CodeFormat::Digits(6), 100_000, 1_440, 5), 0.93),
+            (odds(CodeFormat::Digits(6), 100_000, 1_440, 3), 0.79),
+        ];
+        for (got, want) in rows {
+            assert!((got - want).abs() / want < 0.02, "{got} is not {want}");
+        }
+        assert!((Policy::default().yearly_guess_odds() - 0.0073).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,214 @@
+//! All numbers: lives, limits, budgets. Checked when built.
+
+mod budget;
+mod builder;
+
+use std::time::Duration;
+
+use crate::Profile;
+
+pub use builder::PolicyBuilder;
+
+/// At most `limit` events in any rolling `span`, exact at its edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How many.
+    pub limit: u32,
+    /// In how long.
+    pub span: Duration,
+}
+
+impl Window {
+    /// At most `limit` in `seconds` seconds.
+    #[must_use]
+    pub const fn new(limit: u32, seconds: u64) -> Self {
+        Self { limit, span: Duration::from_secs(seconds) }
+    }
+}
+
+/// What an answer may tell about whether an address is registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disclosure {
+    /// Nothing: unknown addresses are answered, counted and timed like known ones.
+    #[default]
+    Conceal,
+    /// The documented failures of each profile. Costs: everybody can list who has an account.
+    Reveal,
+}
+
+/// What the alphabet of a code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeFormat {
+    /// This many decimal digits.
+    Digits(u8),
+    /// This many characters of the base 32 alphabet of RFC 4648 (`A-Z2-7`).
+    Base32(u8),
+}
+
+impl CodeFormat {
+    /// How many characters a code has.
+    #[must_use]
+    pub const fn length(self) -> usize {
+        match self {
+            Self::Digits(n) | Self::Base32(n) => n as usize,
+        }
+    }
+
+    /// How many different codes there are.
+    #[must_use]
+    pub fn space(self) -> f64 {
+        match self {
+            Self::Digits(n) => 10f64.powi(i32::from(n)),
+            Self::Base32(n) => 32f64.powi(i32::from(n)),
+        }
+    }
+}
+
+/// How long sessions of a profile live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lives {
+    /// An access token.
+    pub access: Duration,
+    /// A session that is not refreshed; `None` is no limit.
+    pub idle: Option<Duration>,
+    /// A session, from the authentication that opened it; `None` is no limit.
+    pub absolute: Option<Duration>,
+}
+
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
+
+/// Which of the limits by client address a request counts under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[repr(u8)]
+pub enum Bucket {
+    /// All public routes of `identity`: 30 a minute.
+    Identity = 0,
+    /// `check-availability` alone: 10 a minute.
+    Availability = 1,
+    /// The five routes of `platform` that take a credential or send mail: 5 a minute.
+    Platform = 2,
+    /// All routes of `engine`: 100 a minute.
+    Engine = 3,
+    /// Failed refreshes and regenerates: 30 a minute.
+    FailedRefreshes = 4,
+    /// Wrong codes and passwords: 60 an hour.
+    Guesses = 5,
+}
+
+/// The numbers that decisions go by. [`Policy::default`] is safe; a weaker one than the bound does not build.
+///
+/// ```
+/// use std::time::Duration;
+/// use otpgate_core::Policy;
+///
+/// let policy = Policy::builder().code_ttl(Duration::from_secs(120)).max_tries(3).build()?;
+/// assert!(Policy::builder().code_digits(4).build().is_err(), "too easy to guess");
+/// assert!(Policy::builder().code_ttl(Duration::from_secs(601)).build().is_err(), "lives too long");
+/// # Ok::<(), otpgate_core::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(crate) format: CodeFormat,
+    pub(crate) code_ttl: Duration,
+    pub(crate) max_tries: u32,
+    pub(crate) sends: Vec<Window>,
+    pub(crate) resend_cooldown: Option<Duration>,
+    pub(crate) guesses: Vec<Window>,
+    pub(crate) max_consecutive_failures: Option<u32>,
+    pub(crate) send_valve_per_hour: u64,
+    pub(crate) lives: [Lives; 3],
+    pub(crate) refresh_grace: Duration,
+    pub(crate) max_sessions: usize,
+    pub(crate) disclosure: Disclosure,
+    pub(crate) limit_addresses: bool,
+    pub(crate) limit_sends: bool,
+    pub(crate) limit_guesses: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let lives = |access, idle: Option<u64>, absolute: Option<u64>| Lives {
+            access: Duration::from_secs(access),
+            idle: idle.map(Duration::from_secs),
+            absolute: absolute.map(Duration::from_secs),
+        };
+        Self {
+            format: CodeFormat::Digits(6),
+            code_ttl: Duration::from_secs(300),
+            max_tries: 3,
+            sends: vec![Window::new(3, 60), Window::new(10, HOUR), Window::new(20, DAY)],
+            resend_cooldown: None,
+            guesses: vec![Window::new(10, HOUR), Window::new(20, DAY)],
+            max_consecutive_failures: Some(100),
+            send_valve_per_hour: 10_000,
+            lives: [
+                lives(15 * 60, Some(14 * DAY), Some(30 * DAY)),
+                lives(30 * DAY, None, Some(30 * DAY)),
+                lives(15 * 60, None, Some(30 * DAY)),
+            ],
+            refresh_grace: Duration::from_secs(10),
+            max_sessions: 20,
+            disclosure: Disclosure::Conceal,
+            limit_addresses: true,
+            limit_sends: true,
+            limit_guesses: true,
+        }
+    }
+}
+
+impl Policy {
+    /// A builder that starts from the defaults.
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
+    }
+
+    /// What codes look like.
+    #[must_use]
+    pub fn code_format(&self) -> CodeFormat {
+        self.format
+    }
+
+    /// How long a code lives.
+    #[must_use]
+    pub fn code_ttl(&self) -> Duration {
+        self.code_ttl
+    }
+
+    /// How long sessions of `profile` live.
+    #[must_use]
+    pub fn lives(&self, profile: Profile) -> Lives {
+        self.lives[profile as usize]
+    }
+
+    /// What answers may tell.
+    #[must_use]
+    pub fn disclosure(&self) -> Disclosure {
+        self.disclosure
+    }
+
+    /// How long a client should wait before it offers to send another code: 60 s, as page and clients of `identity` do.
+    #[must_use]
+    pub fn client_cooldown(&self) -> Duration {
+        self.resend_cooldown.unwrap_or(Duration::from_secs(60))
+    }
+
+    /// The odds that an attacker who guesses all year within the budget takes one given account.
+    #[must_use]
+    pub fn yearly_guess_odds(&self) -> f64 {
+        budget::yearly_odds(self)
+    }
+
+    pub(crate) fn address_window(bucket: Bucket) -> Window {
+        match bucket {
+            Bucket::Identity | Bucket::FailedRefreshes => Window::new(30, 60),
+            Bucket::Availability => Window::new(10, 60),
+            Bucket::Platform => Window::new(5, 60),
+            Bucket::Engine => Window::new(100, 60),
+            Bucket::Guesses => Window::new(60, HOUR),
+        }
+    }
+
+    /// The longest span that any list of times has to cover.
+    pub(crate) const LONGEST_WINDOW: Duration = Duration::from_secs(DAY);
+}

@@ -1,0 +1,393 @@
+//! The records and their bytes: a kind, a version, then the fields in the wire format of `postcard` 1.
+//!
+//! Golden bytes in the tests pin each format: a change there needs a new version, not new expectations.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{Bucket, Policy};
+use crate::secret::{Kid, Mac};
+use crate::{Owner, Profile, SessionId, Tenant, Timestamp, UserId};
+
+/// Something kept in a [`crate::Store`].
+pub(crate) trait Recorded: Serialize + DeserializeOwned {
+    /// The first byte of the value.
+    const KIND: u8;
+    /// The second byte of the value.
+    const VERSION: u8 = 1;
+
+    /// When the record may vanish.
+    fn expires_at(&self) -> Timestamp;
+
+    /// Whose it is.
+    fn owner(&self) -> Option<Owner> {
+        None
+    }
+
+    /// The value's bytes.
+    fn encode(&self) -> Result<Vec<u8>, Corrupt> {
+        postcard::to_extend(self, vec![Self::KIND, Self::VERSION]).map_err(|_| Corrupt)
+    }
+
+    /// The record in these bytes; anything but all of them being a record of this kind and version is corrupt.
+    fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
+        let fields = bytes.strip_prefix(&[Self::KIND, Self::VERSION]).ok_or(Corrupt)?;
+        match postcard::take_from_bytes(fields) {
+            Ok((record, [])) => Ok(record),
+            _ => Err(Corrupt),
+        }
+    }
+}
+
+/// The bytes are no record of this kind and version; the operation fails closed.
+#[derive(Debug)]
+pub(crate) struct Corrupt;
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a stored record cannot be read")
+    }
+}
+
+impl std::error::Error for Corrupt {}
+
+/// How long a consumed code or a revoked session is remembered.
+pub(crate) const TOMBSTONE: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
+
+/// How long a run of failures is remembered, so that waiting a day between bursts does not start it anew.
+const RUN_OF_FAILURES: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3_600);
+
+/// What a code is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    Login,
+    Reset,
+}
+
+/// Which code of an identifier: a guess meets the code of its own slot only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum SlotKey {
+    Open(Profile, Purpose),
+    Flow([u8; 16]),
+    Device(Profile, Purpose, [u8; 16]),
+}
+
+/// What became of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum CodeState {
+    Live,
+    /// Too many wrong guesses.
+    Burnt,
+    /// Used; by the attempt with these dice, so that a lost reply can be told.
+    Used([u8; 16]),
+}
+
+/// One code.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Slot {
+    pub(crate) key: SlotKey,
+    pub(crate) state: CodeState,
+    /// Made for nobody: never sent, never right.
+    pub(crate) decoy: bool,
+    /// The account's epoch when it was made: a code dies with every bump.
+    pub(crate) epoch: u64,
+    pub(crate) kid: Kid,
+    pub(crate) salt: [u8; 16],
+    pub(crate) mac: Mac,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) wrong: u32,
+    /// Sends and wrong guesses of a device slot, which has budgets of its own.
+    pub(crate) own_sends: Vec<Timestamp>,
+    pub(crate) own_failures: Vec<Timestamp>,
+}
+
+/// All that is counted and live for one (tenant, identifier), so that one swap counts a guess against the code and the budget.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct IdentifierRecord {
+    /// Codes sent, in the longest window.
+    pub(crate) sends: Vec<Timestamp>,
+    /// Password resets asked for.
+    pub(crate) resets: Vec<Timestamp>,
+    /// Wrong codes.
+    pub(crate) failures: Vec<Timestamp>,
+    /// Wrong passwords.
+    pub(crate) password_failures: Vec<Timestamp>,
+    /// Wrong codes since the last right one, and when the last was.
+    pub(crate) run: u32,
+    pub(crate) run_at: Option<Timestamp>,
+    /// Consecutive failures towards `platform`'s lock, and the lock.
+    pub(crate) towards_lock: u32,
+    pub(crate) locked_until: Option<Timestamp>,
+    pub(crate) slots: Vec<Slot>,
+    /// Open flows, oldest first.
+    pub(crate) flows: Vec<([u8; 16], Timestamp)>,
+}
+
+impl Recorded for IdentifierRecord {
+    const KIND: u8 = b'i';
+
+    fn expires_at(&self) -> Timestamp {
+        let counted = [&self.sends, &self.resets, &self.failures, &self.password_failures]
+            .into_iter()
+            .flatten()
+            .map(|t| t.plus(Policy::LONGEST_WINDOW));
+        let slots = self.slots.iter().map(|s| s.expires_at.plus(TOMBSTONE));
+        let flows = self.flows.iter().map(|(_, until)| *until);
+        let run = self.run_at.map(|t| t.plus(RUN_OF_FAILURES));
+        let all = counted.chain(slots).chain(flows).chain(run).chain(self.locked_until);
+        all.max().unwrap_or(Timestamp::from_millis(0))
+    }
+}
+
+/// Requests of one network, by bucket.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct AddressRecord {
+    pub(crate) buckets: Vec<(Bucket, Vec<Timestamp>)>,
+}
+
+impl Recorded for AddressRecord {
+    const KIND: u8 = b'n';
+
+    fn expires_at(&self) -> Timestamp {
+        let last = |(bucket, times): &(Bucket, Vec<Timestamp>)| {
+            times.iter().max().map(|t| t.plus(Policy::address_window(*bucket).span))
+        };
+        self.buckets.iter().filter_map(last).max().unwrap_or(Timestamp::from_millis(0))
+    }
+}
+
+/// A reset token that was sent: hashed, newest only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ResetTicket {
+    pub(crate) hash: [u8; 32],
+    pub(crate) expires_at: Timestamp,
+}
+
+/// What ends sessions: the epoch, the disabled mark and the list of open ones. Absent is epoch 0.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AccountRecord {
+    pub(crate) owner: [u8; 32],
+    pub(crate) epoch: u64,
+    pub(crate) device_epoch: u64,
+    pub(crate) disabled: bool,
+    pub(crate) reset: Option<ResetTicket>,
+    pub(crate) resetting_until: Option<Timestamp>,
+    /// (session, opened, ends), oldest first.
+    pub(crate) sessions: Vec<(SessionId, Timestamp, Timestamp)>,
+}
+
+impl AccountRecord {
+    pub(crate) fn new(owner: Owner) -> Self {
+        Self {
+            owner: owner.0,
+            epoch: 0,
+            device_epoch: 0,
+            disabled: false,
+            reset: None,
+            resetting_until: None,
+            sessions: Vec::new(),
+        }
+    }
+}
+
+impl Recorded for AccountRecord {
+    const KIND: u8 = b'a';
+
+    fn expires_at(&self) -> Timestamp {
+        // Once bumped it must outlive everything that carries an older epoch.
+        if self.epoch > 0 || self.device_epoch > 0 || self.disabled {
+            return Timestamp::NEVER;
+        }
+        let reset = self.reset.iter().map(|r| r.expires_at);
+        let all = self.sessions.iter().map(|(_, _, ends)| *ends).chain(reset).chain(self.resetting_until);
+        all.max().unwrap_or(Timestamp::from_millis(0))
+    }
+
+    fn owner(&self) -> Option<Owner> {
+        Some(Owner(self.owner))
+    }
+}
+
+/// What a session is bound to and how far its refresh token is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LiveSession {
+    pub(crate) tenant: Tenant,
+    pub(crate) user: UserId,
+    pub(crate) profile: Profile,
+    /// The account's epoch when the credential was checked.
+    pub(crate) epoch: u64,
+    pub(crate) authenticated_at: Timestamp,
+    pub(crate) last_used: Timestamp,
+    /// The end whatever happens.
+    pub(crate) ends: Timestamp,
+    /// The end unless it is refreshed before.
+    pub(crate) idles: Timestamp,
+    pub(crate) roles: Vec<String>,
+    pub(crate) organization: String,
+    pub(crate) organizations: Vec<String>,
+    /// Refresh: the number of the current token, the seed of all, the kid of the current, its hash and when it was made.
+    pub(crate) n: u32,
+    pub(crate) seed: [u8; 32],
+    pub(crate) kid: Kid,
+    pub(crate) current: [u8; 32],
+    pub(crate) rotated_at: Timestamp,
+    /// Binding to brand, device, identifier and channel, and the hash of a key that does not rotate.
+    pub(crate) binding: Option<[u8; 32]>,
+    pub(crate) key: Option<([u8; 32], Timestamp)>,
+}
+
+/// A session, or the stone that says it was ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum SessionState {
+    Live(Box<LiveSession>),
+    Ended { until: Timestamp },
+}
+
+/// A session's record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SessionRecord {
+    pub(crate) owner: [u8; 32],
+    pub(crate) state: SessionState,
+}
+
+impl Recorded for SessionRecord {
+    const KIND: u8 = b's';
+
+    fn expires_at(&self) -> Timestamp {
+        match &self.state {
+            SessionState::Live(live) => live.ends.min(live.idles),
+            SessionState::Ended { until } => *until,
+        }
+    }
+
+    fn owner(&self) -> Option<Owner> {
+        Some(Owner(self.owner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    fn t(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn identifier() -> IdentifierRecord {
+        IdentifierRecord {
+            sends: vec![t(1), t(2)],
+            resets: vec![t(3)],
+            failures: vec![t(4)],
+            password_failures: vec![t(5)],
+            run: 1,
+            run_at: Some(t(4)),
+            towards_lock: 2,
+            locked_until: Some(t(6)),
+            slots: vec![Slot {
+                key: SlotKey::Open(Profile::Identity, Purpose::Login),
+                state: CodeState::Used([7; 16]),
+                decoy: true,
+                epoch: 300,
+                kid: Kid::showing([8; 8]),
+                salt: [9; 16],
+                mac: crate::secret::Mac::showing([15; 32]),
+                issued_at: t(10),
+                expires_at: t(11),
+                wrong: 2,
+                own_sends: vec![],
+                own_failures: vec![t(12)],
+            }],
+            flows: vec![([13; 16], t(14))],
+        }
+    }
+
+    fn account() -> AccountRecord {
+        AccountRecord {
+            owner: [1; 32],
+            epoch: 2,
+            device_epoch: 3,
+            disabled: true,
+            reset: Some(ResetTicket { hash: [4; 32], expires_at: t(5) }),
+            resetting_until: Some(t(6)),
+            sessions: vec![(SessionId::from_bytes([7; 16]), t(8), t(9))],
+        }
+    }
+
+    fn session() -> SessionRecord {
+        SessionRecord {
+            owner: [1; 32],
+            state: SessionState::Live(Box::new(LiveSession {
+                tenant: Tenant::new("t").unwrap(),
+                user: UserId::new("u").unwrap(),
+                profile: Profile::Platform,
+                epoch: 1,
+                authenticated_at: t(2),
+                last_used: t(3),
+                ends: t(4),
+                idles: Timestamp::NEVER,
+                roles: vec!["r".into()],
+                organization: "o".into(),
+                organizations: vec!["p".into()],
+                n: 5,
+                seed: [6; 32],
+                kid: Kid::showing([7; 8]),
+                current: [8; 32],
+                rotated_at: t(9),
+                binding: None,
+                key: Some(([10; 32], t(11))),
+            })),
+        }
+    }
+
+    #[test]
+    fn golden_bytes_stay_as_they_are() {
+        let ended = SessionRecord { owner: [1; 32], state: SessionState::Ended { until: t(2) } };
+        let address = AddressRecord { buckets: vec![(Bucket::Platform, vec![t(1), t(1_700_000_000_000)])] };
+        let golden = include_str!("record_golden.txt");
+        let now = [
+            ("identifier", hex(&identifier().encode().unwrap())),
+            ("account", hex(&account().encode().unwrap())),
+            ("session", hex(&session().encode().unwrap())),
+            ("ended", hex(&ended.encode().unwrap())),
+            ("address", hex(&address.encode().unwrap())),
+        ];
+        let now: String = now.iter().map(|(name, bytes)| format!("{name} {bytes}\n")).collect();
+        assert_eq!(now, golden, "a format changed: give it a new version and keep reading the old one");
+    }
+
+    #[test]
+    fn f16_cut_foreign_or_flipped_bytes_are_corrupt_and_never_panic() {
+        let bytes = session().encode().unwrap();
+        for cut in 0..bytes.len() {
+            assert!(SessionRecord::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        assert!(SessionRecord::decode(&[bytes.as_slice(), &[0]].concat()).is_err(), "a byte too many");
+        assert!(AccountRecord::decode(&bytes).is_err(), "another kind");
+        let mut later = bytes.clone();
+        later[1] = 2;
+        assert!(SessionRecord::decode(&later).is_err(), "a version of the future");
+        for i in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[i] ^= 0xff;
+            let _ = SessionRecord::decode(&flipped);
+            let _ = IdentifierRecord::decode(&flipped);
+        }
+    }
+
+    #[test]
+    fn a_bumped_account_never_expires() {
+        let mut account = AccountRecord::new(Owner([0; 32]));
+        assert_eq!(account.expires_at(), t(0));
+        account.sessions.push((SessionId::from_bytes([7; 16]), t(1), t(9)));
+        assert_eq!(account.expires_at(), t(9));
+        account.epoch = 1;
+        assert_eq!(account.expires_at(), Timestamp::NEVER);
+    }
+}

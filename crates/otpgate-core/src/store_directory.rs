@@ -1,0 +1,218 @@
+//! A ready directory that keeps its users in the same store as everything else.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::record::Recorded;
+use crate::secret::{Secrets, Space};
+use crate::{
+    Directory, DirectoryError, Entropy, Expect, Identifier, IdentifierKind, Key, OsEntropy, Owner, Record, Revision,
+    Store, StoreError, Swapped, Tenant, Timestamp, User, UserId,
+};
+
+/// Keeps users in a [`Store`], for apps without a table of users of their own.
+///
+/// Unlike codes and sessions, users are kept in clear: names and addresses stand in the store's values.
+pub struct StoreDirectory {
+    store: Arc<dyn Store>,
+    secrets: Secrets,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl StoreDirectory {
+    /// A directory over `store`, addressing its records by `secrets`: those of the engine over the same store.
+    #[must_use]
+    pub fn new(store: impl Store, secrets: &Secrets) -> Self {
+        Self { store: Arc::new(store), secrets: secrets.clone(), entropy: Arc::new(OsEntropy) }
+    }
+
+    /// Adds a user; one whose id the tenant has already is left as it is, and the answer is `false`.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when the store fails, when an identifier is not valid, or when another user of the tenant has it.
+    pub async fn add(&self, tenant: &Tenant, user: &User) -> Result<bool, DirectoryError> {
+        let key = self.user_key(tenant, &user.id);
+        if self.store.load(&key).await?.is_some() {
+            return Ok(false);
+        }
+        for identifier in identifiers(user)? {
+            self.claim(tenant, &identifier, &user.id).await?;
+        }
+        let entry = UserEntry { owner: self.secrets.owner(tenant, &user.id).0, user: user.clone() };
+        Ok(self.put(&key, Expect::Absent, &entry).await? == Swapped::Yes)
+    }
+
+    /// Replaces a user that the tenant has; the answer is `false` when it has none of this id.
+    ///
+    /// The engine reads a user at login and refresh. For effect on open sessions, end them as well.
+    ///
+    /// # Errors
+    /// As [`StoreDirectory::add`].
+    pub async fn replace(&self, tenant: &Tenant, user: &User) -> Result<bool, DirectoryError> {
+        let key = self.user_key(tenant, &user.id);
+        let Some(record) = self.store.load(&key).await? else { return Ok(false) };
+        let kept = UserEntry::decode(&record.value).map_err(DirectoryError::new)?.user;
+        let wanted = identifiers(user)?;
+        for identifier in &wanted {
+            self.claim(tenant, identifier, &user.id).await?;
+        }
+        let entry = UserEntry { owner: self.secrets.owner(tenant, &user.id).0, user: user.clone() };
+        if self.put(&key, Expect::Revision(record.revision), &entry).await? == Swapped::No {
+            return Err(DirectoryError::new("the user was changed at the same time"));
+        }
+        for old in identifiers(&kept)?.iter().filter(|i| !wanted.contains(i)) {
+            self.release(tenant, old, &user.id).await?;
+        }
+        Ok(true)
+    }
+
+    /// Makes `identifier` point at `user`, unless another user has it.
+    async fn claim(&self, tenant: &Tenant, identifier: &Identifier, user: &UserId) -> Result<(), DirectoryError> {
+        let key = self.login_key(tenant, identifier);
+        let taken = || DirectoryError::new("another user of the tenant has this identifier");
+        let expect = match self.store.load(&key).await? {
+            None => Expect::Absent,
+            Some(record) => {
+                let entry = LoginEntry::decode(&record.value).map_err(DirectoryError::new)?;
+                if entry.user == *user {
+                    return Ok(());
+                }
+                // A pointer to a user that never came to be, or has moved on, holds nothing.
+                let holder = self.get(tenant, &entry.user).await?;
+                if holder.is_some_and(|u| identifiers(&u).is_ok_and(|all| all.contains(identifier))) {
+                    return Err(taken());
+                }
+                Expect::Revision(record.revision)
+            }
+        };
+        let entry = LoginEntry { owner: self.secrets.owner(tenant, user).0, user: user.clone() };
+        match self.put(&key, expect, &entry).await? {
+            Swapped::Yes => Ok(()),
+            Swapped::No => Err(taken()),
+        }
+    }
+
+    async fn release(&self, tenant: &Tenant, identifier: &Identifier, user: &UserId) -> Result<(), DirectoryError> {
+        let key = self.login_key(tenant, identifier);
+        if let Some(record) = self.store.load(&key).await? {
+            let entry = LoginEntry::decode(&record.value).map_err(DirectoryError::new)?;
+            if entry.user == *user {
+                // Lost to another claim: then it is released already.
+                let _ = self.store.swap(&key, Expect::Revision(record.revision), None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn put<R: Recorded>(&self, key: &Key, expect: Expect, entry: &R) -> Result<Swapped, DirectoryError> {
+        let mut revision = [0; 16];
+        self.entropy.fill(&mut revision).map_err(DirectoryError::new)?;
+        let record = Record {
+            revision: Revision(revision),
+            expires_at: entry.expires_at(),
+            owner: entry.owner(),
+            value: entry.encode().map_err(DirectoryError::new)?,
+        };
+        Ok(self.store.swap(key, expect, Some(&record)).await?)
+    }
+
+    fn user_key(&self, tenant: &Tenant, id: &UserId) -> Key {
+        self.secrets.key(Space::User, &[tenant.as_str().as_bytes(), id.as_str().as_bytes()])
+    }
+
+    fn login_key(&self, tenant: &Tenant, identifier: &Identifier) -> Key {
+        let kind = [identifier.kind() as u8];
+        self.secrets.key(Space::Login, &[tenant.as_str().as_bytes(), &kind, identifier.as_str().as_bytes()])
+    }
+}
+
+#[async_trait]
+impl Directory for StoreDirectory {
+    async fn find(&self, tenant: &Tenant, identifier: &Identifier) -> Result<Option<User>, DirectoryError> {
+        let record = self.store.load(&self.login_key(tenant, identifier)).await?;
+        let entry = record.map(|r| LoginEntry::decode(&r.value)).transpose().map_err(DirectoryError::new)?;
+        // An unknown identifier loads a second record too: the number of loads tells nothing.
+        let key = match &entry {
+            Some(entry) => self.user_key(tenant, &entry.user),
+            None => self.secrets.key(Space::Probe, &[tenant.as_str().as_bytes(), identifier.as_str().as_bytes()]),
+        };
+        let user = self.read(&key).await?;
+        // The pointer is a hint; what counts is the user's own record.
+        Ok(user.filter(|u| identifiers(u).is_ok_and(|all| all.contains(identifier))))
+    }
+
+    async fn get(&self, tenant: &Tenant, id: &UserId) -> Result<Option<User>, DirectoryError> {
+        self.read(&self.user_key(tenant, id)).await
+    }
+}
+
+impl StoreDirectory {
+    async fn read(&self, key: &Key) -> Result<Option<User>, DirectoryError> {
+        let Some(record) = self.store.load(key).await? else { return Ok(None) };
+        Ok(Some(UserEntry::decode(&record.value).map_err(DirectoryError::new)?.user))
+    }
+}
+
+impl fmt::Debug for StoreDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreDirectory").finish_non_exhaustive()
+    }
+}
+
+impl From<StoreError> for DirectoryError {
+    fn from(error: StoreError) -> Self {
+        Self::new(error)
+    }
+}
+
+/// Every identifier of a user in its canonical spelling.
+fn identifiers(user: &User) -> Result<Vec<Identifier>, DirectoryError> {
+    let read = |kind: IdentifierKind, text: &Option<String>| {
+        text.as_deref().map(|t| match kind {
+            IdentifierKind::Email => Identifier::email(t),
+            IdentifierKind::Phone => Identifier::phone(t),
+            IdentifierKind::Username => Identifier::username(t),
+        })
+    };
+    let all = [
+        read(IdentifierKind::Email, &user.email),
+        read(IdentifierKind::Phone, &user.phone),
+        read(IdentifierKind::Username, &user.username),
+    ];
+    all.into_iter().flatten().collect::<Result<_, _>>().map_err(DirectoryError::new)
+}
+
+#[derive(Serialize, Deserialize)]
+struct UserEntry {
+    owner: [u8; 32],
+    user: User,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LoginEntry {
+    owner: [u8; 32],
+    user: UserId,
+}
+
+impl Recorded for UserEntry {
+    const KIND: u8 = b'u';
+    fn expires_at(&self) -> Timestamp {
+        Timestamp::NEVER
+    }
+    fn owner(&self) -> Option<Owner> {
+        Some(Owner(self.owner))
+    }
+}
+
+impl Recorded for LoginEntry {
+    const KIND: u8 = b'l';
+    fn expires_at(&self) -> Timestamp {
+        Timestamp::NEVER
+    }
+    fn owner(&self) -> Option<Owner> {
+        Some(Owner(self.owner))
+    }
+}

@@ -1,0 +1,327 @@
+//! Access tokens: JWTs after RFC 9068 (`typ: at+jwt`), minted and verified by `jsonwebtoken`, one algorithm per key.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ConfigError, ConfigErrorKind};
+use crate::secret::{AccessKey, AccessToken, Secrets};
+use crate::{Profile, SessionId, Tenant, Timestamp, UserId};
+
+/// The header's `typ`, so that no other JWT of the deployment passes for an access token (RFC 8725, 3.11).
+const TYP: &str = "at+jwt";
+
+/// `nbf` lies this far before `iat`: the clocks of nodes differ.
+const SKEW_SECONDS: i64 = 60;
+
+/// The longest token that is looked at.
+const LONGEST: usize = 4 * 1024;
+
+/// An asymmetric signing key, so that other services can verify access tokens by the JWKS route.
+#[derive(Clone)]
+pub struct SigningKey {
+    algorithm: Algorithm,
+    encoding: EncodingKey,
+}
+
+impl SigningKey {
+    /// An Ed25519 key (`EdDSA`, RFC 8037) in PKCS #8 PEM, as `openssl genpkey -algorithm ed25519` writes it.
+    ///
+    /// # Errors
+    /// [`ConfigErrorKind::Key`] when the text is no such key.
+    pub fn ed25519_pem(pem: &[u8]) -> Result<Self, ConfigError> {
+        let encoding =
+            EncodingKey::from_ed_pem(pem).map_err(|e| bad_key("not an Ed25519 key in PKCS #8 PEM").because(e))?;
+        Ok(Self { algorithm: Algorithm::EdDSA, encoding })
+    }
+
+    /// A P-256 key (`ES256`, RFC 7518) in PKCS #8 PEM, as `openssl genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256` writes it.
+    ///
+    /// # Errors
+    /// [`ConfigErrorKind::Key`] when the text is no such key.
+    pub fn es256_pem(pem: &[u8]) -> Result<Self, ConfigError> {
+        let encoding =
+            EncodingKey::from_ec_pem(pem).map_err(|e| bad_key("not a P-256 key in PKCS #8 PEM").because(e))?;
+        Ok(Self { algorithm: Algorithm::ES256, encoding })
+    }
+
+    /// The public half with its thumbprint (RFC 7638) as key id.
+    fn public(&self) -> Result<(String, Jwk), ConfigError> {
+        let wrong = |e| bad_key("the public half of a signing key cannot be told").because(e);
+        let mut jwk = Jwk::from_encoding_key(&self.encoding, self.algorithm).map_err(wrong)?;
+        let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(wrong)?;
+        jwk.common.key_id = Some(kid.clone());
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        Ok((kid, jwk))
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({:?})", self.algorithm)
+    }
+}
+
+fn bad_key(text: &str) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::Key, text)
+}
+
+/// How access tokens are signed and for whom.
+#[derive(Clone, Debug)]
+pub struct TokenSettings {
+    /// The `iss` claim.
+    pub issuer: String,
+    /// The `aud` claim: the deployment.
+    pub audience: String,
+    /// Empty for HS256 by the ring's keys; else the key that signs, then those that still verify.
+    pub keys: Vec<SigningKey>,
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        Self { issuer: "otpgate".to_owned(), audience: "otpgate".to_owned(), keys: Vec::new() }
+    }
+}
+
+/// What an access token says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Claims {
+    iss: String,
+    aud: String,
+    pub(crate) sub: UserId,
+    sid: String,
+    jti: String,
+    pub(crate) tenant: Tenant,
+    pub(crate) profile: Profile,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+}
+
+impl Claims {
+    /// The session that the token is of.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        self.sid.parse().ok()
+    }
+}
+
+/// What a new access token is to say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grant<'a> {
+    pub(crate) user: &'a UserId,
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) profile: Profile,
+    pub(crate) session: SessionId,
+    pub(crate) jti: [u8; 16],
+    pub(crate) issued_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Why a token is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Untrusted {
+    /// Not a token of ours: form, key, signature, issuer, audience or claims.
+    Forged,
+    /// Ours, and not of this time.
+    Expired,
+}
+
+/// Mints and verifies access tokens. Cheap to clone.
+#[derive(Clone)]
+pub struct Tokens(Arc<Ring>);
+
+struct Ring {
+    issuer: String,
+    audience: String,
+    header: Header,
+    signer: EncodingKey,
+    verifiers: HashMap<String, Verifier>,
+    jwks: Option<String>,
+}
+
+struct KeyPair {
+    kid: String,
+    algorithm: Algorithm,
+    signing: EncodingKey,
+    verifying: DecodingKey,
+}
+
+struct Verifier {
+    header: Header,
+    key: DecodingKey,
+    validation: Validation,
+}
+
+impl Tokens {
+    /// The keys of `secrets` (HS256), or the signing keys that the settings name.
+    ///
+    /// # Errors
+    /// [`ConfigErrorKind::Key`] for a key whose public half cannot be told, [`ConfigErrorKind::Name`] for an empty issuer
+    /// or audience.
+    pub fn new(secrets: &Secrets, settings: &TokenSettings) -> Result<Self, ConfigError> {
+        if settings.issuer.is_empty() || settings.audience.is_empty() {
+            return Err(ConfigError::new(ConfigErrorKind::Name, "a token needs an issuer and an audience"));
+        }
+        let Some((first, rest)) = settings.keys.split_first() else {
+            let (first, rest) = secrets.access_keys();
+            return Ok(Self::assemble(hs256(first), rest.map(hs256), None, settings));
+        };
+        install_provider();
+        let mut public = vec![first.public()?];
+        let current = asymmetric(first, &public[0])?;
+        let mut accepted = Vec::new();
+        for key in rest {
+            let half = key.public()?;
+            accepted.push(asymmetric(key, &half)?);
+            public.push(half);
+        }
+        let set = JwkSet { keys: public.into_iter().map(|(_, jwk)| jwk).collect() };
+        let jwks = serde_json::to_string(&set).map_err(|e| bad_key("the public keys cannot be written").because(e))?;
+        Ok(Self::assemble(current, accepted.into_iter(), Some(jwks), settings))
+    }
+
+    /// The ring's keys with the default issuer and audience.
+    #[must_use]
+    pub fn hs256(secrets: &Secrets) -> Self {
+        let (first, rest) = secrets.access_keys();
+        Self::assemble(hs256(first), rest.map(hs256), None, &TokenSettings::default())
+    }
+
+    fn assemble(
+        current: KeyPair,
+        accepted: impl Iterator<Item = KeyPair>,
+        jwks: Option<String>,
+        settings: &TokenSettings,
+    ) -> Self {
+        install_provider();
+        let (header, signer) = (header(&current.kid, current.algorithm), current.signing.clone());
+        let verifiers = std::iter::once(current).chain(accepted).map(|pair| {
+            let (header, validation) = (self::header(&pair.kid, pair.algorithm), validation(pair.algorithm, settings));
+            (pair.kid, Verifier { header, key: pair.verifying, validation })
+        });
+        Self(Arc::new(Ring {
+            issuer: settings.issuer.clone(),
+            audience: settings.audience.clone(),
+            header,
+            signer,
+            verifiers: verifiers.collect(),
+            jwks,
+        }))
+    }
+
+    /// The public keys as a JWK set (RFC 7517), when there are any.
+    #[must_use]
+    pub fn jwks(&self) -> Option<&str> {
+        self.0.jwks.as_deref()
+    }
+
+    /// Signs a probe and verifies it, so that a provider that is missing or wrong is found at start.
+    ///
+    /// # Errors
+    /// [`ConfigErrorKind::Key`] when it does not come back.
+    pub fn probe(&self) -> Result<(), ConfigError> {
+        let name = |e| bad_key("the probe's names").because(e);
+        let now = Timestamp::from_millis(1_000_000);
+        let (user, tenant) = (UserId::new("probe").map_err(name)?, Tenant::new("probe").map_err(name)?);
+        let grant = Grant {
+            user: &user,
+            tenant: &tenant,
+            profile: Profile::Identity,
+            session: SessionId::from_random([0; 16]),
+            jti: [0; 16],
+            issued_at: now,
+            expires_at: now.plus(std::time::Duration::from_secs(1)),
+        };
+        let token = self.mint(grant).ok_or_else(|| bad_key("the signing key does not sign"))?;
+        self.verify(token.expose(), now).map_err(|_| bad_key("the signing key does not verify its own signature"))?;
+        Ok(())
+    }
+
+    /// A signed token; nothing when the key does not sign.
+    pub(crate) fn mint(&self, grant: Grant<'_>) -> Option<AccessToken> {
+        let iat = grant.issued_at.seconds();
+        let claims = Claims {
+            iss: self.0.issuer.clone(),
+            aud: self.0.audience.clone(),
+            sub: grant.user.clone(),
+            sid: grant.session.to_string(),
+            jti: SessionId::from_random(grant.jti).to_string(),
+            tenant: grant.tenant.clone(),
+            profile: grant.profile,
+            iat,
+            nbf: iat.saturating_sub(SKEW_SECONDS),
+            exp: grant.expires_at.seconds(),
+        };
+        jsonwebtoken::encode(&self.0.header, &claims, &self.0.signer).ok().map(AccessToken::new)
+    }
+
+    /// What a token says, when one of our keys signed it for us and it is of this time.
+    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Untrusted> {
+        if token.len() > LONGEST {
+            return Err(Untrusted::Forged);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Untrusted::Forged)?;
+        let kid = header.kid.as_deref().ok_or(Untrusted::Forged)?;
+        let verifier = self.0.verifiers.get(kid).ok_or(Untrusted::Forged)?;
+        // Our header exactly: no other algorithm, no embedded key, no `crit`, nothing that we did not write.
+        if header != verifier.header {
+            return Err(Untrusted::Forged);
+        }
+        let claims = jsonwebtoken::decode::<Claims>(token, &verifier.key, &verifier.validation)
+            .map_err(|_| Untrusted::Forged)?
+            .claims;
+        let now = now.seconds();
+        if claims.nbf <= now && now < claims.exp { Ok(claims) } else { Err(Untrusted::Expired) }
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens")
+            .field("issuer", &self.0.issuer)
+            .field("audience", &self.0.audience)
+            .finish_non_exhaustive()
+    }
+}
+
+fn header(kid: &str, algorithm: Algorithm) -> Header {
+    let mut header = Header::new(algorithm);
+    header.typ = Some(TYP.to_owned());
+    header.kid = Some(kid.to_owned());
+    header
+}
+
+/// All of `jsonwebtoken`'s checks but those of time, which go by the engine's clock and without leeway.
+fn validation(algorithm: Algorithm, settings: &TokenSettings) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
+    validation.set_issuer(&[&settings.issuer]);
+    validation.set_audience(&[&settings.audience]);
+    validation.leeway = 0;
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation
+}
+
+/// The host may have installed a provider of its own; then its choice stands.
+fn install_provider() {
+    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+}
+
+fn hs256((kid, key): AccessKey<'_>) -> KeyPair {
+    let (signing, verifying) = (EncodingKey::from_secret(key), DecodingKey::from_secret(key));
+    KeyPair { kid: kid.text(), algorithm: Algorithm::HS256, signing, verifying }
+}
+
+fn asymmetric(key: &SigningKey, (kid, jwk): &(String, Jwk)) -> Result<KeyPair, ConfigError> {
+    let verifying = DecodingKey::from_jwk(jwk).map_err(|e| bad_key("a public key cannot be read back").because(e))?;
+    Ok(KeyPair { kid: kid.clone(), algorithm: key.algorithm, signing: key.encoding.clone(), verifying })
+}
+
+#[cfg(test)]
+mod tests;
