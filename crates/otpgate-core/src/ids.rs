@@ -50,6 +50,13 @@ impl Tenant {
     }
 }
 
+impl Default for Tenant {
+    /// The tenant `default`, for a deployment that has one only.
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
 /// A user within a tenant: opaque text of the host, 1 to 128 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -1,1 +1,26 @@
-//! crates/otpgate-http
+//! The HTTP profiles of otpgate, framework free: a request comes in, becomes an operation of the core, and leaves as a reply.
+//!
+//! A profile is a table of routes with pure functions to read requests and write replies. [`Gate`] is what the adapters
+//! mount: it answers the standard routes and judges the credential of every other request.
+
+mod body;
+mod builder;
+mod credential;
+mod gate;
+mod handler;
+mod json;
+mod operation;
+mod peer;
+mod profile;
+mod reply;
+mod runtime;
+mod verdict;
+
+pub use body::Body;
+pub use builder::{GateBuilder, Guard, Identity, Profiles, ProfilesBuilder};
+pub use gate::{Gate, Route};
+pub use peer::PeerPolicy;
+pub use profile::GENERIC_SENT_TEXT;
+pub use reply::Reply;
+pub use runtime::TokioRuntime;
+pub use verdict::{Judged, Refused, Session, Verdict};

@@ -1,1 +1,47 @@
-//! crates/otpgate
+//! Login by one-time code, and sessions that end when they should, as one layer for axum, tower and actix-web.
+//!
+//! [`OtpAuth`] answers the standard routes and leaves a verdict on every other request; [`Session`], [`MaybeSession`] and
+//! [`CurrentUser`] read it. The host keeps its users and its database.
+//!
+//! # Things to know when mounting it
+//! - axum: a fallback that is set after `.layer(auth)` is outside the layer (axum's rule), so set it before, or mount
+//!   `auth.router()`. `nest` strips its prefix before the layer sees a path. `route_layer` mounts no routes. A route of the
+//!   host at one of our paths is shadowed. CORS stands outside: `.layer(auth).layer(cors)`.
+//! - Limits by client address need the address: serve axum with `into_make_service_with_connect_info::<SocketAddr>()`;
+//!   actix-web knows it. Behind a proxy, name the proxy: [`PeerPolicy::behind`].
+//! - actix-web runs the app factory once per worker: build [`OtpAuth`] outside of it and clone it in.
+
+mod auth;
+mod extract;
+mod methods;
+mod mount;
+
+pub use auth::{OtpAuth, OtpAuthBuilder};
+pub use extract::{CurrentUser, MaybeSession, Session};
+pub use mount::{Extractor, Required};
+
+pub use otpgate_core::engine::{Caller, CodeSent, LiveSession, LoggedIn, Renewed};
+pub use otpgate_core::policy::{CodeFormat, Lives, Window};
+pub use otpgate_core::secret::{AccessToken, RefreshToken};
+pub use otpgate_core::token::{SigningKey, TokenSettings};
+pub use otpgate_core::{
+    Clock, Code, CodeMail, CodeSms, ConfigError, ConfigErrorKind, DeliveryError, Directory, DirectoryError, Disclosure,
+    Entropy, EntropyError, Event, EventKind, EventSink, Expect, Identifier, IdentifierError, IdentifierKind, Key, Mailer,
+    MasterSecret, OsEntropy, Owner, Policy, PolicyBuilder, Profile, Record, Refusal, Revision, Runtime, Secrets, SessionId,
+    SmsSender, Store, StoreDirectory, StoreError, StoreErrorKind, Swapped, SystemClock, Tenant, Timestamp, TracingEvents,
+    User, UserId, async_trait,
+};
+pub use otpgate_http::{
+    GENERIC_SENT_TEXT, Gate, Identity, Judged, PeerPolicy, Profiles, ProfilesBuilder, Refused, TokioRuntime, Verdict,
+};
+
+#[cfg(feature = "mail")]
+pub use otpgate_mail as mail;
+#[cfg(feature = "memory")]
+pub use otpgate_memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use otpgate_sqlite::SqliteStore;
+#[cfg(feature = "tower")]
+pub use otpgate_tower::PeerAddr;
+#[cfg(feature = "tower")]
+pub use tower_layer::Layer;

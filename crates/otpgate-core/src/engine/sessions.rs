@@ -9,7 +9,7 @@ use crate::policy::Bucket;
 use crate::record::{AccountRecord, Recorded, SessionRecord, SessionState};
 use crate::secret::{AccessToken, RefreshToken};
 use crate::token::Claims;
-use crate::{EventKind, Expect, Key, Record, Refusal, Revision, SessionId, Swapped, Tenant, UserId};
+use crate::{EventKind, Expect, Key, Record, Refusal, Revision, SessionId, Swapped, Tenant, User, UserId};
 
 impl Engine {
     /// The session behind an access token, judged now: signature, life, revocation, the account's epoch.
@@ -19,6 +19,16 @@ impl Engine {
     pub async fn session(&self, token: &AccessToken) -> Result<LiveSession, Refusal> {
         let claims = self.0.believe(token)?;
         self.0.judge(&claims).await
+    }
+
+    /// The user behind a session, as the directory says now.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAuthenticated`] when there is no such user any more, [`Refusal::Unavailable`].
+    pub async fn user(&self, session: &LiveSession) -> Result<User, Refusal> {
+        let inner = &self.0;
+        let found = inner.in_time(inner.directory.get(&session.tenant, &session.user_id)).await?;
+        found.ok_or(Refusal::NotAuthenticated)
     }
 
     /// Exchanges a refresh token for a new one and a new access token (RFC 9700, 4.14.2).

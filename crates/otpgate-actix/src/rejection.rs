@@ -1,0 +1,46 @@
+//! What extractors answer when there is no session for them.
+
+use std::fmt;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use otpgate_http::{Judged, Reply};
+
+use crate::convert;
+
+/// The verdict that the middleware left for this request.
+///
+/// # Errors
+/// The answer that says that no middleware is there.
+pub fn judged(request: &HttpRequest) -> Result<Judged, Rejection> {
+    request.extensions().get::<Judged>().cloned().ok_or_else(|| Rejection(Box::new(Reply::without_layer())))
+}
+
+/// An extractor's refusal, in the shape of the profile whose header carried the credential.
+#[derive(Clone, Debug)]
+pub struct Rejection(Box<Reply>);
+
+impl From<Box<Reply>> for Rejection {
+    fn from(reply: Box<Reply>) -> Self {
+        Self(reply)
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused with status {}", self.0.status().as_u16())
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+impl ResponseError for Rejection {
+    fn status_code(&self) -> StatusCode {
+        convert::response(&self.0).status()
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        convert::response(&self.0)
+    }
+}

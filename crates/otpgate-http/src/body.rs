@@ -1,0 +1,95 @@
+//! The body of a request as the adapters hand it over.
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+
+use crate::operation::Fault;
+
+/// What an adapter read of a request's body: at most as much as [`crate::Route::max_body`] says.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// There was more.
+    TooLarge,
+    /// It broke off or was no valid HTTP body.
+    Broken,
+}
+
+impl Body {
+    /// The JSON text; nothing when the body is empty and `may_be_empty`.
+    pub(crate) fn json(self, headers: &HeaderMap, may_be_empty: bool) -> Result<Option<Bytes>, Fault> {
+        let bytes = match self {
+            Self::Whole(bytes) => bytes,
+            Self::TooLarge => return Err(Fault::TooLarge),
+            Self::Broken => return Err(Fault::Json),
+        };
+        if bytes.is_empty() && may_be_empty {
+            return Ok(None);
+        }
+        if !is_plain_json(headers) {
+            return Err(Fault::MediaType);
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// One `Content-Type: application/json`, in UTF-8 and not encoded.
+fn is_plain_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let one = types.next().filter(|_| types.next().is_none()).and_then(|v| v.to_str().ok());
+    let plain = headers.get_all(CONTENT_ENCODING).iter().all(|v| v == HeaderValue::from_static("identity"));
+    plain && one.is_some_and(is_json_type)
+}
+
+fn is_json_type(value: &str) -> bool {
+    let mut parts = value.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|t| t.eq_ignore_ascii_case("application/json"));
+    json && parts.filter(|p| !p.is_empty()).all(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a65_only_json_in_utf_8_is_json() {
+        for good in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/json;",
+        ] {
+            assert!(is_json_type(good), "{good}");
+        }
+        for bad in [
+            "",
+            "text/plain",
+            "text/json",
+            "application/jsonp",
+            "application/json; charset=utf-16",
+            "application/x-www-form-urlencoded",
+            "application/json, text/plain",
+        ] {
+            assert!(!is_json_type(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_encoded_or_twice_typed_body_is_refused() {
+        let mut headers = HeaderMap::new();
+        assert!(!is_plain_json(&headers));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        assert!(is_plain_json(&headers));
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(!is_plain_json(&headers));
+        headers.remove(CONTENT_ENCODING);
+        headers.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        assert!(!is_plain_json(&headers));
+    }
+}

@@ -1,0 +1,231 @@
+//! Which profiles are mounted, where, and how requests are read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use otpgate_core::{ConfigError, ConfigErrorKind, Engine, Tenant};
+
+use crate::gate::{Gate, Mount};
+use crate::peer::PeerPolicy;
+use crate::profile::{RouteName, identity};
+
+/// A predicate over a request's headers.
+pub type Guard = Arc<dyn Fn(&HeaderMap) -> bool + Send + Sync>;
+
+/// Profile `identity` as it is to be mounted.
+#[derive(Clone)]
+pub struct Identity {
+    tenant: Tenant,
+    prefix: String,
+    refresh_path: Option<String>,
+    availability: bool,
+    guard: Option<Guard>,
+}
+
+impl Identity {
+    /// The profile for the users of `tenant`, at `/identity/user/..`.
+    #[must_use]
+    pub fn new(tenant: Tenant) -> Self {
+        Self { tenant, prefix: String::new(), refresh_path: None, availability: true, guard: None }
+    }
+
+    /// Puts `prefix` before every path, `/api/outer-bridge` for example.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// The path of the refresh route behind the prefix; default `/identity/user/refresh-token`, which no page publishes.
+    #[must_use]
+    pub fn refresh_path(mut self, path: impl Into<String>) -> Self {
+        self.refresh_path = Some(path.into());
+        self
+    }
+
+    /// Leaves `check-availability` out. It tells everybody who has an account, 10 addresses a minute and client.
+    #[must_use]
+    pub fn without_availability(mut self) -> Self {
+        self.availability = false;
+        self
+    }
+
+    /// Answers `check-availability` only for requests that `guard` lets through; all others get one constant 403.
+    #[must_use]
+    pub fn guard_availability(mut self, guard: impl Fn(&HeaderMap) -> bool + Send + Sync + 'static) -> Self {
+        self.guard = Some(Arc::new(guard));
+        self
+    }
+
+    fn mount(self) -> Result<Mount, ConfigError> {
+        let table = &identity::TABLE;
+        let mut paths = Vec::new();
+        for spec in table.routes {
+            let own = self.refresh_path.as_ref().filter(|_| spec.name == RouteName::Refresh);
+            let path = match own {
+                Some(path) => format!("{}{path}", self.prefix),
+                None => format!("{}{}{}", self.prefix, table.base, spec.path),
+            };
+            check_path(&path)?;
+            if self.availability || spec.name != RouteName::CheckAvailability {
+                paths.push((path, spec));
+            }
+        }
+        Ok(Mount { table, tenant: self.tenant, paths, availability_guard: self.guard })
+    }
+}
+
+impl From<Tenant> for Identity {
+    fn from(tenant: Tenant) -> Self {
+        Self::new(tenant)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("tenant", &self.tenant).field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+fn check_path(path: &str) -> Result<(), ConfigError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
+    if path.starts_with('/') && !path.contains("//") && !path.ends_with('/') && path.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        ConfigErrorKind::Name,
+        format!("`{path}` cannot be a path: it starts with one `/`, ends with none and needs no escaping"),
+    ))
+}
+
+/// The profiles of a deployment.
+#[derive(Clone, Debug)]
+pub struct Profiles(Vec<Mount>);
+
+impl Profiles {
+    /// None yet.
+    pub fn builder() -> ProfilesBuilder {
+        ProfilesBuilder::default()
+    }
+
+    /// Profile `identity` alone, for the users of `tenant`, at its own paths.
+    #[must_use]
+    pub fn identity(tenant: Tenant) -> Self {
+        let paths = identity::TABLE.routes.iter().map(|s| (format!("{}{}", identity::TABLE.base, s.path), s)).collect();
+        Self(vec![Mount { table: &identity::TABLE, tenant, paths, availability_guard: None }])
+    }
+
+    pub(crate) fn mounts(self) -> Vec<Mount> {
+        self.0
+    }
+}
+
+/// Collects profiles.
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct ProfilesBuilder(Vec<Identity>);
+
+impl ProfilesBuilder {
+    /// Adds profile `identity`.
+    pub fn identity(mut self, identity: impl Into<Identity>) -> Self {
+        self.0.push(identity.into());
+        self
+    }
+
+    /// The profiles.
+    ///
+    /// # Errors
+    /// [`ConfigErrorKind::Name`] for none at all, a path that cannot be one, or a path that two routes share.
+    pub fn build(self) -> Result<Profiles, ConfigError> {
+        let mounts = self.0.into_iter().map(Identity::mount).collect::<Result<Vec<_>, _>>()?;
+        let mut paths: Vec<&str> = mounts.iter().flat_map(|m| m.paths.iter().map(|(p, _)| p.as_str())).collect();
+        paths.sort_unstable();
+        if let Some(twice) = paths.windows(2).find(|w| w[0] == w[1]) {
+            return Err(ConfigError::new(ConfigErrorKind::Name, format!("two routes are at `{}`", twice[0])));
+        }
+        if mounts.is_empty() {
+            return Err(ConfigError::new(ConfigErrorKind::Name, "no profile is mounted"));
+        }
+        Ok(Profiles(mounts))
+    }
+}
+
+/// Collects what a [`Gate`] needs besides its engine.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct GateBuilder {
+    pub(crate) engine: Engine,
+    pub(crate) profiles: Profiles,
+    pub(crate) peers: PeerPolicy,
+    pub(crate) needs_peer: bool,
+    pub(crate) bearer: bool,
+    pub(crate) jwks_path: Option<String>,
+}
+
+impl GateBuilder {
+    pub(crate) fn new(engine: Engine, profiles: Profiles) -> Self {
+        Self { engine, profiles, peers: PeerPolicy::default(), needs_peer: true, bearer: false, jwks_path: None }
+    }
+
+    /// Whose word is taken for a client's address.
+    pub fn peers(mut self, peers: PeerPolicy) -> Self {
+        self.peers = peers;
+        self
+    }
+
+    /// Answers standard routes also where the server does not know the client's address. Costs: no limit by address holds.
+    pub fn insecure_without_peer(mut self) -> Self {
+        self.needs_peer = false;
+        self
+    }
+
+    /// Also takes access tokens from `Authorization: Bearer` (RFC 6750, 2.1).
+    pub fn bearer(mut self) -> Self {
+        self.bearer = true;
+        self
+    }
+
+    /// Serves the public keys (RFC 7517) at `path`, usually `/.well-known/jwks.json`.
+    pub fn jwks(mut self, path: impl Into<String>) -> Self {
+        self.jwks_path = Some(path.into());
+        self
+    }
+
+    /// The gate.
+    ///
+    /// # Errors
+    /// [`ConfigErrorKind::Name`] for a JWKS path that cannot be one; [`ConfigErrorKind::Key`] for a JWKS route without
+    /// public keys.
+    pub fn build(self) -> Result<Gate, ConfigError> {
+        if let Some(path) = &self.jwks_path {
+            check_path(path)?;
+            if self.engine.tokens().jwks().is_none() {
+                return Err(ConfigError::new(
+                    ConfigErrorKind::Key,
+                    "a JWKS route needs an EdDSA or ES256 signing key: HS256 keys are secret",
+                ));
+            }
+        }
+        Ok(Gate::assemble(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_mounts_fail_when_they_are_built() {
+        let tenant = || Tenant::new("t").unwrap();
+        assert!(Profiles::builder().build().is_err());
+        assert!(Profiles::builder().identity(tenant()).identity(tenant()).build().is_err());
+        for bad in ["api", "/api/", "/a b", "/a//b", "/%41", "/ä"] {
+            assert!(Profiles::builder().identity(Identity::new(tenant()).prefix(bad)).build().is_err(), "{bad}");
+        }
+        let two = Profiles::builder().identity(tenant()).identity(Identity::new(tenant()).prefix("/b"));
+        assert!(two.build().is_ok());
+        let clash = Identity::new(tenant()).refresh_path("/identity/user/login");
+        assert!(Profiles::builder().identity(clash).build().is_err());
+    }
+}

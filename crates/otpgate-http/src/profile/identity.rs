@@ -1,0 +1,189 @@
+//! Profile `identity`: `/identity/user/..`, header `auth-token`, bodies `{status, data?, message}`.
+
+use http::{Method, StatusCode};
+use otpgate_core::policy::Bucket;
+use otpgate_core::secret::RefreshToken;
+use otpgate_core::{Identifier, Profile, Refusal, User};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{RouteName, RouteSpec, Table, text};
+use crate::Reply;
+use crate::operation::{Done, Fault, Operation};
+
+pub(crate) static TABLE: Table = Table {
+    profile: Profile::Identity,
+    carrier: "auth-token",
+    base: "/identity/user",
+    routes: &[
+        RouteSpec {
+            name: RouteName::CheckAvailability,
+            method: Method::POST,
+            path: "/email/check-availability",
+            buckets: &[Bucket::Identity, Bucket::Availability],
+            body_may_be_empty: false,
+            decode: |body| Ok(Operation::CheckAvailability(email(body)?)),
+        },
+        RouteSpec {
+            name: RouteName::SendCode,
+            method: Method::POST,
+            path: "/otp/email",
+            buckets: &[Bucket::Identity],
+            body_may_be_empty: false,
+            decode: |body| Ok(Operation::SendCode { identifier: email(body)?, echo: text(body, "email")?.to_owned() }),
+        },
+        RouteSpec {
+            name: RouteName::LogIn,
+            method: Method::POST,
+            path: "/login",
+            buckets: &[Bucket::Identity],
+            body_may_be_empty: false,
+            decode: login,
+        },
+        RouteSpec {
+            name: RouteName::Refresh,
+            method: Method::POST,
+            path: "/refresh-token",
+            buckets: &[],
+            body_may_be_empty: false,
+            decode: |body| Ok(Operation::Refresh(RefreshToken::presented(text(body, "refreshToken")?))),
+        },
+        RouteSpec {
+            name: RouteName::LogOut,
+            method: Method::POST,
+            path: "/logout",
+            buckets: &[],
+            body_may_be_empty: true,
+            decode: |_| Ok(Operation::LogOut),
+        },
+    ],
+    counts_malformed: false,
+    encode,
+    refuse,
+};
+
+fn email(body: &Map<String, Value>) -> Result<Identifier, Fault> {
+    Identifier::email(text(body, "email")?).map_err(|_| Fault::Field("email"))
+}
+
+/// `isOTP` has to be `true`: there is no way from a code to a password or back.
+fn login(body: &Map<String, Value>) -> Result<Operation, Fault> {
+    let (identifier, code) = (email(body)?, text(body, "password")?.to_owned());
+    match body.get("isOTP") {
+        Some(Value::Bool(true)) => Ok(Operation::VerifyCode { identifier, code }),
+        _ => Err(Fault::Field("isOTP")),
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<T> {
+    status: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<T>,
+    message: String,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data {
+    #[serde(rename_all = "camelCase")]
+    Availability {
+        is_available_email: bool,
+    },
+    Sent {
+        email: String,
+    },
+    #[serde(rename_all = "camelCase")]
+    LoggedIn {
+        token: String,
+        refresh_token: String,
+        user: ShownUser,
+        roles: Vec<String>,
+        organization_id: String,
+    },
+    #[serde(rename_all = "camelCase")]
+    Renewed {
+        token: String,
+        refresh_token: String,
+    },
+}
+
+#[derive(Serialize)]
+struct ShownUser {
+    _id: String,
+    id: String,
+    email: String,
+    status: String,
+}
+
+impl From<&User> for ShownUser {
+    fn from(user: &User) -> Self {
+        let id = user.id.as_str().to_owned();
+        Self { _id: id.clone(), id, email: user.email.clone().unwrap_or_default(), status: user.status.clone() }
+    }
+}
+
+fn encode(done: Done) -> Reply {
+    let data = match done {
+        Done::Availability { is_free } => Some(Data::Availability { is_available_email: is_free }),
+        Done::CodeSent { echo } => Some(Data::Sent { email: echo }),
+        Done::LoggedIn(done) => Some(Data::LoggedIn {
+            token: done.access.expose().to_owned(),
+            refresh_token: done.refresh.expose().to_owned(),
+            user: ShownUser::from(&done.user),
+            roles: done.user.roles,
+            organization_id: done.user.organization,
+        }),
+        Done::Renewed(done) => Some(Data::Renewed {
+            token: done.access.expose().to_owned(),
+            refresh_token: done.refresh.expose().to_owned(),
+        }),
+        Done::LoggedOut => None,
+    };
+    Reply::json(StatusCode::OK, &Envelope { status: true, data, message: "OK".to_owned() })
+}
+
+fn refuse(fault: Fault) -> Reply {
+    let (status, message) = words(fault);
+    Reply::json(status, &Envelope::<()> { status: false, data: None, message })
+}
+
+/// Every error of the profile: its status and its text.
+fn words(fault: Fault) -> (StatusCode, String) {
+    let (status, text) = match fault {
+        Fault::Field(field) => return (StatusCode::BAD_REQUEST, format!("Invalid request: {field}")),
+        Fault::Json => (StatusCode::BAD_REQUEST, "Invalid request: body"),
+        Fault::ManyCredentials => (StatusCode::BAD_REQUEST, "Invalid request: auth-token"),
+        Fault::Refused(Refusal::MalformedCode) => (StatusCode::BAD_REQUEST, "Invalid request: password"),
+        Fault::Refused(Refusal::WrongCode) => (StatusCode::UNAUTHORIZED, "Invalid or expired code"),
+        Fault::Refused(Refusal::BurntCode) => {
+            (StatusCode::UNAUTHORIZED, "Too many failed attempts. Request a new code.")
+        }
+        Fault::Refused(Refusal::NotAuthenticated) => (StatusCode::UNAUTHORIZED, "Not authenticated"),
+        Fault::Refused(Refusal::Forbidden) => (StatusCode::FORBIDDEN, "Forbidden"),
+        Fault::Refused(Refusal::UnknownUser) => (StatusCode::NOT_FOUND, "User not found"),
+        Fault::Method => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+        Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
+        Fault::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
+        Fault::Refused(Refusal::TooMany { .. }) => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+        Fault::Refused(Refusal::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, "Service unavailable"),
+        Fault::NoPeer | Fault::Refused(Refusal::Defect) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+    };
+    (status, text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_written_key_by_key_as_the_page_has_them() {
+        let body = |reply: Reply| String::from_utf8(reply.body().to_vec()).unwrap();
+        let sent = encode(Done::CodeSent { echo: "user@example.com".into() });
+        assert_eq!(body(sent), r#"{"status":true,"data":{"email":"user@example.com"},"message":"OK"}"#);
+        let free = encode(Done::Availability { is_free: true });
+        assert_eq!(body(free), r#"{"status":true,"data":{"isAvailableEmail":true},"message":"OK"}"#);
+        assert_eq!(body(encode(Done::LoggedOut)), r#"{"status":true,"message":"OK"}"#);
+        assert_eq!(body(refuse(Fault::Field("email"))), r#"{"status":false,"message":"Invalid request: email"}"#);
+    }
+}

@@ -1,0 +1,72 @@
+//! The profiles as tables: routes, and pure functions between the wire and the operations.
+
+pub(crate) mod identity;
+
+use std::fmt;
+
+use http::Method;
+use otpgate_core::Profile;
+use otpgate_core::policy::Bucket;
+use serde_json::{Map, Value};
+
+use crate::Reply;
+use crate::operation::{Done, Fault, Operation};
+
+/// What to show a person who asked for a code, whether or not the address is registered (page 1, best practices).
+pub const GENERIC_SENT_TEXT: &str = "If this email is registered, you will receive a code.";
+
+/// The largest body of a standard route, in bytes.
+pub(crate) const LARGEST_BODY: usize = 8 * 1024;
+
+/// One profile.
+pub(crate) struct Table {
+    pub(crate) profile: Profile,
+    /// The header that carries its access token.
+    pub(crate) carrier: &'static str,
+    /// Where its routes begin; a prefix may stand before.
+    pub(crate) base: &'static str,
+    pub(crate) routes: &'static [RouteSpec],
+    /// Whether a request counts under its buckets before it is read.
+    pub(crate) counts_malformed: bool,
+    pub(crate) encode: fn(Done) -> Reply,
+    pub(crate) refuse: fn(Fault) -> Reply,
+}
+
+/// One route of a profile.
+pub(crate) struct RouteSpec {
+    pub(crate) name: RouteName,
+    pub(crate) method: Method,
+    /// What follows the base.
+    pub(crate) path: &'static str,
+    pub(crate) buckets: &'static [Bucket],
+    pub(crate) body_may_be_empty: bool,
+    pub(crate) decode: fn(&Map<String, Value>) -> Result<Operation, Fault>,
+}
+
+/// Which route it is, for settings that move, guard or leave out one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RouteName {
+    CheckAvailability,
+    SendCode,
+    LogIn,
+    Refresh,
+    LogOut,
+}
+
+impl Table {
+    /// The answer for a fault, with the wait that it names.
+    pub(crate) fn refuse(&self, fault: Fault) -> Reply {
+        (self.refuse)(fault).with_retry_after(fault.retry_after())
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table({})", self.profile.name())
+    }
+}
+
+/// The string in `field`.
+pub(crate) fn text<'a>(body: &'a Map<String, Value>, field: &'static str) -> Result<&'a str, Fault> {
+    body.get(field).and_then(Value::as_str).ok_or(Fault::Field(field))
+}

@@ -1,0 +1,100 @@
+//! Replies, and the headers that every one carries.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Serialize;
+
+/// A finished answer: status, headers, body. Adapters pass it on as it is.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Reply {
+    /// A JSON answer with the headers of every answer: `no-store` (RFC 6749, 5.1) and `nosniff`.
+    pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        // Only our own answer types come here; they hold nothing that JSON cannot say.
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        Self::new(status, HeaderValue::from_static("application/json"), body.into())
+    }
+
+    pub(crate) fn new(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Self {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(CONTENT_TYPE, content_type);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Self { status, headers, body }
+    }
+
+    /// What an extractor answers when no otpgate layer is around its route: a mistake of the app, said plainly.
+    #[must_use]
+    pub fn without_layer() -> Self {
+        tracing::error!(target: "otpgate", "an extractor of otpgate ran on a route without its layer: add `.layer(auth)` or `.wrap(auth)`");
+        let text = Bytes::from_static(b"this route has no otpgate layer around it");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, HeaderValue::from_static("text/plain; charset=utf-8"), text)
+    }
+
+    pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        if let Some(wait) = wait {
+            self.headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        self
+    }
+
+    pub(crate) fn with_allow(mut self, methods: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(methods) {
+            self.headers.insert(ALLOW, value);
+        }
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The answer as an `http` response.
+    #[must_use]
+    pub fn into_response(self) -> http::Response<Bytes> {
+        let mut response = http::Response::new(self.body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}
+
+/// Whole seconds, rounded up, at least one.
+fn whole_seconds(wait: Duration) -> u64 {
+    let up = u64::from(wait.subsec_nanos() > 0);
+    wait.as_secs().saturating_add(up).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w154_retry_after_is_whole_seconds_and_at_least_one() {
+        for (millis, seconds) in [(0, 1), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (59_999, 60)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
+        }
+    }
+}

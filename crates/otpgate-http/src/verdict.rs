@@ -1,0 +1,120 @@
+//! What the layer found out about a request, and what extractors answer from it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use otpgate_core::Refusal;
+use otpgate_core::engine::LiveSession;
+
+use crate::operation::Fault;
+use crate::profile::Table;
+use crate::{Gate, Reply};
+
+/// A session that was found good for this request. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    live: Arc<LiveSession>,
+    organization: Option<String>,
+}
+
+impl Session {
+    pub(crate) fn new(live: LiveSession, organization: Option<String>) -> Self {
+        Self { live: Arc::new(live), organization }
+    }
+
+    /// The organisation that this request acts for: that of its `organization-id` header, else the user's default one.
+    #[must_use]
+    pub fn organization(&self) -> &str {
+        self.organization.as_deref().unwrap_or(&self.live.organization)
+    }
+}
+
+impl Deref for Session {
+    type Target = LiveSession;
+
+    fn deref(&self) -> &LiveSession {
+        &self.live
+    }
+}
+
+/// Why a credential was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Forged, expired, revoked, or not a token at all.
+    Invalid,
+    /// More than one credential came with the request.
+    ManyCredentials,
+    /// The session is good, and its user is not of the organisation that the request names.
+    ForeignOrganization,
+}
+
+/// What came with a request.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// A good session.
+    Session(Session),
+    /// No credential.
+    Absent,
+    /// A bad one.
+    Refused(Refused),
+    /// The store did not answer: nothing can be said.
+    Unavailable,
+}
+
+/// A verdict with what it takes to answer from it; the layer leaves it in the request's extensions.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    verdict: Verdict,
+    table: &'static Table,
+    gate: Gate,
+}
+
+impl Judged {
+    pub(crate) fn new(verdict: Verdict, table: &'static Table, gate: Gate) -> Self {
+        Self { verdict, table, gate }
+    }
+
+    /// The verdict.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// The gate that judged.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The session, for a route that needs one.
+    ///
+    /// # Errors
+    /// The answer to give instead: 401, 403 for a foreign organisation, 503 when the store is down; in the shape of the
+    /// profile whose header carried the credential.
+    pub fn session(&self) -> Result<Session, Box<Reply>> {
+        self.maybe_session()?.ok_or_else(|| self.refuse(Refusal::NotAuthenticated))
+    }
+
+    /// The session, for a route that can do without one; a bad credential is refused all the same.
+    ///
+    /// # Errors
+    /// As [`Judged::session`].
+    pub fn maybe_session(&self) -> Result<Option<Session>, Box<Reply>> {
+        match &self.verdict {
+            Verdict::Session(session) => Ok(Some(session.clone())),
+            Verdict::Absent => Ok(None),
+            Verdict::Refused(Refused::ForeignOrganization) => Err(self.refuse(Refusal::Forbidden)),
+            Verdict::Refused(Refused::Invalid | Refused::ManyCredentials) => {
+                Err(self.refuse(Refusal::NotAuthenticated))
+            }
+            Verdict::Unavailable => Err(self.refuse(Refusal::Unavailable)),
+        }
+    }
+
+    /// The answer for a refusal, in the shape of the profile whose header carried the credential.
+    #[must_use]
+    pub fn refuse(&self, refusal: Refusal) -> Box<Reply> {
+        Box::new(self.table.refuse(Fault::Refused(refusal)))
+    }
+}

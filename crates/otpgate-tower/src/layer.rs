@@ -1,0 +1,71 @@
+//! The layer and what it is to do.
+
+use std::net::IpAddr;
+
+use http::Extensions;
+use otpgate_http::Gate;
+use tower_layer::Layer;
+
+use crate::GateService;
+
+/// The address of the client's socket: a request extension that the host sets where its server knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddr(pub IpAddr);
+
+/// Puts a [`Gate`] in front of a service.
+#[derive(Clone, Debug)]
+pub struct GateLayer {
+    pub(crate) gate: Gate,
+    pub(crate) mode: Mode,
+    pub(crate) peer: fn(&Extensions) -> Option<IpAddr>,
+}
+
+/// What a layer does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Answers the standard routes, judges the rest.
+    Mount,
+    /// Judges only.
+    Judge,
+    /// Judges, and refuses what has no session.
+    Require,
+}
+
+impl GateLayer {
+    /// Answers the standard routes, and leaves a [`otpgate_http::Judged`] in the extensions of every other request.
+    #[must_use]
+    pub fn new(gate: Gate) -> Self {
+        Self { gate, mode: Mode::Mount, peer: own_peer }
+    }
+
+    /// Judges only: the standard routes are mounted elsewhere, or nowhere.
+    #[must_use]
+    pub fn judging(gate: Gate) -> Self {
+        Self { gate, mode: Mode::Judge, peer: own_peer }
+    }
+
+    /// Refuses every request without a good session.
+    #[must_use]
+    pub fn required(gate: Gate) -> Self {
+        Self { gate, mode: Mode::Require, peer: own_peer }
+    }
+
+    /// Reads the socket's address by `peer` where no [`PeerAddr`] is set.
+    #[must_use]
+    pub fn peer_from(mut self, peer: fn(&Extensions) -> Option<IpAddr>) -> Self {
+        self.peer = peer;
+        self
+    }
+}
+
+fn own_peer(_: &Extensions) -> Option<IpAddr> {
+    None
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = GateService<S>;
+
+    fn layer(&self, inner: S) -> GateService<S> {
+        GateService { inner, layer: self.clone() }
+    }
+}

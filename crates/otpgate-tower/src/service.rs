@@ -1,0 +1,113 @@
+//! The service: routes a request to the gate or to the inner service.
+
+use std::error::Error;
+use std::net::IpAddr;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use otpgate_http::{Body, Gate, Judged, Reply, Route};
+use tower_service::Service;
+
+use crate::layer::Mode;
+use crate::{GateBody, GateLayer, PeerAddr, ResponseFuture};
+
+/// A service behind a [`GateLayer`].
+#[derive(Clone, Debug)]
+pub struct GateService<S> {
+    pub(crate) inner: S,
+    pub(crate) layer: GateLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for GateService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: HttpBody + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<GateBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, R, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let GateLayer { gate, mode, peer } = &self.layer;
+        if *mode == Mode::Mount
+            && let Some(route) = gate.route(request.method(), request.uri().path(), request.headers())
+        {
+            let peer = request.extensions().get::<PeerAddr>().map(|p| p.0).or_else(|| peer(request.extensions()));
+            return ResponseFuture::asked(Box::pin(answer(gate.clone(), route, peer, request)));
+        }
+        let known = known(gate, &request);
+        if *mode != Mode::Require
+            && let Some(judged) = known
+        {
+            request.extensions_mut().insert(judged);
+            return ResponseFuture::straight(self.inner.call(request));
+        }
+        // The service that was polled ready is the one to call; its clone waits for the next request.
+        let next = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, next);
+        let (gate, require) = (gate.clone(), *mode == Mode::Require);
+        ResponseFuture::asked(Box::pin(judge(gate, require, known, inner, request)))
+    }
+}
+
+/// The verdict where it is there already, by an outer layer of the same gate or since nothing has to be asked.
+fn known<B>(gate: &Gate, request: &Request<B>) -> Option<Judged> {
+    let outer = request.extensions().get::<Judged>().filter(|judged| judged.gate().is(gate));
+    outer.cloned().or_else(|| gate.judge_at_once(request.headers()))
+}
+
+async fn answer<B, R, E>(
+    gate: Gate,
+    route: Route,
+    peer: Option<IpAddr>,
+    request: Request<B>,
+) -> Result<Response<GateBody<R>>, E>
+where
+    B: HttpBody,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let (parts, body) = request.into_parts();
+    let body = match Limited::new(body, route.max_body()).collect().await {
+        Ok(whole) => Body::Whole(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Body::TooLarge,
+        Err(_) => Body::Broken,
+    };
+    Ok(respond(gate.answer(route, &parts.headers, peer, body).await))
+}
+
+async fn judge<S, B, R>(
+    gate: Gate,
+    require: bool,
+    known: Option<Judged>,
+    mut inner: S,
+    mut request: Request<B>,
+) -> Result<Response<GateBody<R>>, S::Error>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    let judged = match known {
+        Some(judged) => judged,
+        None => gate.judge(request.headers()).await,
+    };
+    if require && let Err(reply) = judged.session() {
+        return Ok(respond(*reply));
+    }
+    request.extensions_mut().insert(judged);
+    Ok(inner.call(request).await?.map(GateBody::inner))
+}
+
+fn respond<R>(reply: Reply) -> Response<GateBody<R>> {
+    reply.into_response().map(GateBody::ours)
+}

@@ -1,0 +1,194 @@
+//! The one type that an app builds.
+
+use std::fmt;
+use std::sync::Arc;
+
+use otpgate_core::engine::Parts;
+use otpgate_core::{
+    Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, Policy, Runtime, Secrets, SmsSender, Store, Tenant,
+};
+use otpgate_core::token::TokenSettings;
+use otpgate_http::{Gate, PeerPolicy, Profiles, TokioRuntime};
+
+/// Login by one-time code for one app. Cheap to clone.
+///
+/// As a tower `Layer` (feature `tower` or `axum`) and as an actix-web `Transform` (feature `actix`) it answers the mounted
+/// standard routes itself and leaves its verdict on every other request; it never answers for the host's routes.
+///
+/// ```
+/// # #[cfg(all(feature = "axum", feature = "memory", feature = "mail"))] {
+/// use axum::{Router, routing::get};
+/// use otpgate::{MasterSecret, MemoryStore, OtpAuth, Secrets, Session, StoreDirectory, mail::ConsoleMailer};
+///
+/// async fn me(session: Session) -> String {
+///     session.user_id.to_string()
+/// }
+///
+/// let secrets = Secrets::new(MasterSecret::new(*b"32 unpredictable bytes, please!!")?);
+/// let store = MemoryStore::new();
+/// let users = StoreDirectory::new(store.clone(), &secrets);
+/// let auth = OtpAuth::new(secrets, store, users, ConsoleMailer::stdout());
+/// let app: Router = Router::new().route("/me", get(me)).layer(auth);
+/// # }
+/// # Ok::<(), otpgate::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct OtpAuth {
+    gate: Gate,
+}
+
+impl OtpAuth {
+    /// Profile `identity` for the users of [`Tenant::default`], with safe defaults. Each argument was checked when it was made.
+    #[must_use]
+    pub fn new(secrets: Secrets, store: impl Store, directory: impl Directory, mailer: impl Mailer) -> Self {
+        let parts = parts(secrets, store, directory, mailer);
+        Self { gate: Gate::new(Engine::new(parts), Profiles::identity(Tenant::default())) }
+    }
+
+    /// A builder for everything else.
+    pub fn builder(
+        secrets: Secrets,
+        store: impl Store,
+        directory: impl Directory,
+        mailer: impl Mailer,
+    ) -> OtpAuthBuilder {
+        OtpAuthBuilder {
+            parts: parts(secrets, store, directory, mailer),
+            profiles: Profiles::identity(Tenant::default()),
+            tokens: TokenSettings::default(),
+            peers: PeerPolicy::default(),
+            needs_peer: true,
+            bearer: false,
+            jwks_path: None,
+        }
+    }
+
+    /// The gate that this type mounts.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The engine behind the routes.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.gate.engine()
+    }
+}
+
+impl fmt::Debug for OtpAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtpAuth").field("gate", &self.gate).finish()
+    }
+}
+
+fn parts(secrets: Secrets, store: impl Store, directory: impl Directory, mailer: impl Mailer) -> Parts {
+    Parts::new(secrets, Arc::new(store), Arc::new(directory), Arc::new(mailer), Arc::new(TokioRuntime))
+}
+
+/// Collects what an [`OtpAuth`] is made of; `build` checks across the parts.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct OtpAuthBuilder {
+    parts: Parts,
+    profiles: Profiles,
+    tokens: TokenSettings,
+    peers: PeerPolicy,
+    needs_peer: bool,
+    bearer: bool,
+    jwks_path: Option<String>,
+}
+
+impl OtpAuthBuilder {
+    /// The profiles to mount; default `identity` for [`Tenant::default`].
+    pub fn profiles(mut self, profiles: Profiles) -> Self {
+        self.profiles = profiles;
+        self
+    }
+
+    /// The numbers; default [`Policy::default`].
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.parts.policy = policy;
+        self
+    }
+
+    /// How access tokens are signed and for whom; default HS256 by the ring's keys for `otpgate`.
+    pub fn tokens(mut self, settings: TokenSettings) -> Self {
+        self.tokens = settings;
+        self
+    }
+
+    /// How codes leave by SMS; default not at all.
+    pub fn sms(mut self, sender: impl SmsSender) -> Self {
+        self.parts.sms = Some(Arc::new(sender));
+        self
+    }
+
+    /// Where events go; default [`otpgate_core::TracingEvents`].
+    pub fn events(mut self, sink: impl EventSink) -> Self {
+        self.parts.events = Arc::new(sink);
+        self
+    }
+
+    /// The source of time; default the machine's clock.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.parts.clock = Arc::new(clock);
+        self
+    }
+
+    /// The source of unpredictable bytes; default the operating system's.
+    pub fn entropy(mut self, entropy: impl Entropy) -> Self {
+        self.parts.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// What runs tasks and timers; default the tokio runtime of whoever calls.
+    pub fn runtime(mut self, runtime: impl Runtime) -> Self {
+        self.parts.runtime = Arc::new(runtime);
+        self
+    }
+
+    /// Whose word is taken for a client's address; default the socket's alone.
+    pub fn peers(mut self, peers: PeerPolicy) -> Self {
+        self.peers = peers;
+        self
+    }
+
+    /// Answers standard routes also where the server does not know the client's address. Costs: no limit by address holds.
+    pub fn insecure_without_peer(mut self) -> Self {
+        self.needs_peer = false;
+        self
+    }
+
+    /// Also takes access tokens from `Authorization: Bearer` (RFC 6750, 2.1); default off.
+    pub fn bearer(mut self) -> Self {
+        self.bearer = true;
+        self
+    }
+
+    /// Serves the public signing keys (RFC 7517) at `path`, usually `/.well-known/jwks.json`; default nowhere.
+    pub fn jwks(mut self, path: impl Into<String>) -> Self {
+        self.jwks_path = Some(path.into());
+        self
+    }
+
+    /// The finished type: signs and verifies a probe with every key and asks the store once.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a key, path or name that cannot be used, or a store that does not answer.
+    pub async fn build(self) -> Result<OtpAuth, ConfigError> {
+        let engine = Engine::with_settings(self.parts, &self.tokens)?;
+        engine.probe().await?;
+        let mut gate = Gate::builder(engine, self.profiles).peers(self.peers);
+        if !self.needs_peer {
+            gate = gate.insecure_without_peer();
+        }
+        if self.bearer {
+            gate = gate.bearer();
+        }
+        if let Some(path) = self.jwks_path {
+            gate = gate.jwks(path);
+        }
+        Ok(OtpAuth { gate: gate.build()? })
+    }
+}
