@@ -1,1 +1,28 @@
-//! crates/otpgate-mail
+//! How otpgate's codes leave: a console for the first try, a folder of mail files, and the words that stand in them.
+//!
+//! | sender | for | needs |
+//! |---|---|---|
+//! | [`ConsoleMailer`] | trying it out: recipient, code and life on a terminal | nothing |
+//! | `FolderMailer`, `FolderSms` | tests, and a mail server's pick-up folder | feature `folder`, on by default |
+//!
+//! [`Templates`] holds the words. What cannot be sent safely is refused when it is built, never when a mail goes out.
+
+mod address;
+mod console;
+#[cfg(feature = "folder")]
+mod folder;
+#[cfg(feature = "folder")]
+mod folder_sms;
+#[cfg(feature = "folder")]
+mod message;
+mod pattern;
+#[cfg(feature = "folder")]
+mod spool;
+mod templates;
+
+pub use console::ConsoleMailer;
+#[cfg(feature = "folder")]
+pub use folder::FolderMailer;
+#[cfg(feature = "folder")]
+pub use folder_sms::FolderSms;
+pub use templates::{Templates, TemplatesBuilder};

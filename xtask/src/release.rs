@@ -1,0 +1,22 @@
+//! `cargo xtask release`: the long checks, by hand.
+
+use anyhow::Result;
+
+use crate::step::{Steps, has};
+use crate::{features, test};
+
+pub(crate) fn run() -> Result<()> {
+    let mut steps = Steps::default();
+    test::all(&mut steps)?;
+    let sets = features::sets(&features::of_the_facade()?);
+    steps.step(&format!("all {} feature sets", sets.len()), |steps| {
+        sets.iter().try_for_each(|set| test::facade_with(steps, set))
+    })?;
+    if has("deny") {
+        steps.cargo("dependencies", "deny --all-features check")?;
+    } else {
+        steps.skip("dependencies", "cargo-deny is not installed (`cargo install cargo-deny --locked`)");
+    }
+    steps.finish("cargo xtask release");
+    Ok(())
+}

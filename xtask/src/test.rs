@@ -1,0 +1,58 @@
+//! `cargo xtask test`: what must pass before anything lands.
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::step::{Steps, has};
+use crate::{backends, features};
+
+pub(crate) fn run() -> Result<()> {
+    let mut steps = Steps::default();
+    all(&mut steps)?;
+    steps.finish("cargo xtask test");
+    Ok(())
+}
+
+/// The steps, cheap ones first. The tests come last, so that the runner's closing lines end the output.
+pub(crate) fn all(steps: &mut Steps) -> Result<()> {
+    steps.step("tools", |_| tools())?;
+    steps.cargo("format", "fmt --all --check")?;
+    steps.cargo("clippy", "clippy --locked --workspace --all-targets -- -D warnings")?;
+    steps.step("docs", |steps| {
+        let mut command = steps.command("doc --locked --no-deps --workspace");
+        steps.run(command.env("RUSTDOCFLAGS", "-D warnings"))
+    })?;
+    steps.step("feature sets, one by one", |steps| {
+        let mut sets = vec![String::new()];
+        sets.extend(features::of_the_facade()?.into_iter().map(|feature| feature.name));
+        sets.iter().try_for_each(|set| facade_with(steps, set))?;
+        let lean = "clippy --quiet --locked -p otpgate-mail --no-default-features -- -D warnings";
+        steps.run(&mut steps.command(lean)).context("otpgate-mail without features")
+    })?;
+
+    let servers = backends::start_all()?;
+    servers.iter().for_each(|server| steps.set(server.variables()));
+    steps.cargo("doc tests", "test --locked --doc --workspace")?;
+    if has("nextest") {
+        steps.cargo("tests", "nextest run --locked --workspace")
+    } else {
+        println!(
+            "\ncargo-nextest is not installed (`cargo install cargo-nextest --locked`): the tests run with cargo test"
+        );
+        steps.cargo("tests", "test --locked --workspace --no-fail-fast --lib --bins --tests")
+    }
+}
+
+/// The facade with one set of features, comma separated.
+pub(crate) fn facade_with(steps: &Steps, set: &str) -> Result<()> {
+    println!("  otpgate with [{set}]");
+    let arguments =
+        format!("clippy --quiet --locked -p otpgate --no-default-features --features=,{set} -- -D warnings");
+    steps.run(&mut steps.command(&arguments)).with_context(|| format!("otpgate with [{set}]"))
+}
+
+fn tools() -> Result<()> {
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        ensure!(has(subcommand), "`cargo {subcommand}` is missing: rustup component add {component}");
+    }
+    Ok(())
+}
