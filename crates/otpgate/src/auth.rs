@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use otpgate_core::engine::Parts;
-use otpgate_core::{
-    Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, Policy, Runtime, Secrets, SmsSender, Store, Tenant,
-};
 use otpgate_core::token::TokenSettings;
+use otpgate_core::{
+    Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, Policy, Runtime, Secrets, SmsSender, Store,
+    Tenant,
+};
 use otpgate_http::{Gate, PeerPolicy, Profiles, TokioRuntime};
 
 /// Login by one-time code for one app. Cheap to clone.

@@ -26,10 +26,10 @@ pub use otpgate_core::secret::{AccessToken, RefreshToken};
 pub use otpgate_core::token::{SigningKey, TokenSettings};
 pub use otpgate_core::{
     Clock, Code, CodeMail, CodeSms, ConfigError, ConfigErrorKind, DeliveryError, Directory, DirectoryError, Disclosure,
-    Entropy, EntropyError, Event, EventKind, EventSink, Expect, Identifier, IdentifierError, IdentifierKind, Key, Mailer,
-    MasterSecret, OsEntropy, Owner, Policy, PolicyBuilder, Profile, Record, Refusal, Revision, Runtime, Secrets, SessionId,
-    SmsSender, Store, StoreDirectory, StoreError, StoreErrorKind, Swapped, SystemClock, Tenant, Timestamp, TracingEvents,
-    User, UserId, async_trait,
+    Entropy, EntropyError, Event, EventKind, EventSink, Expect, Identifier, IdentifierError, IdentifierKind, Key,
+    Mailer, MasterSecret, OsEntropy, Owner, Policy, PolicyBuilder, Profile, Record, Refusal, Revision, Runtime,
+    Secrets, SessionId, SmsSender, Store, StoreDirectory, StoreError, StoreErrorKind, Swapped, SystemClock, Tenant,
+    Timestamp, TracingEvents, User, UserId, async_trait,
 };
 pub use otpgate_http::{
     GENERIC_SENT_TEXT, Gate, Identity, Judged, PeerPolicy, Profiles, ProfilesBuilder, Refused, TokioRuntime, Verdict,
