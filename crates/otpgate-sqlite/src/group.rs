@@ -72,6 +72,11 @@ impl<Q: Question> Inner<Q> {
     fn line(&self) -> MutexGuard<'_, Line<Q>> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Whether the pool has a connection, or room for one, beside the one that is held.
+    fn others_have_one(&self) -> bool {
+        self.pool.num_idle() > 0 || self.pool.size() < self.pool.options().get_max_connections()
+    }
 }
 
 /// The one that leads. Dropped with its runtime, it lets those who wait go with an error and leaves the place free.
@@ -83,16 +88,27 @@ struct Leader<Q: Question> {
 
 impl<Q: Question> Leader<Q> {
     async fn lead(mut self) {
+        let mut kept = None;
         while self.somebody_waits() {
             // The connection first: while it is waited for, more gather.
-            let connection = self.group.pool.acquire().await;
+            let connection = match kept.take() {
+                Some(connection) => Ok(connection),
+                None => self.group.pool.acquire().await,
+            };
             let (asked, tell): (Vec<_>, Vec<_>) = {
                 let mut line = self.group.line();
                 let together = line.waiting.len().min(TOGETHER);
                 line.waiting.drain(..together).unzip()
             };
             let answers = match connection {
-                Ok(mut connection) => Q::answer(&self.group.sql, &mut connection, &asked).await,
+                Ok(mut connection) => {
+                    let answers = Q::answer(&self.group.sql, &mut connection, &asked).await;
+                    // Another connection's page cache knows nothing of what this one wrote; the last one must go round.
+                    // One that has just failed is for the pool to look at.
+                    let sound = answers.iter().all(Result::is_ok);
+                    kept = (sound && self.group.others_have_one()).then_some(connection);
+                    answers
+                }
                 Err(error) => all_failed(error, asked.len()),
             };
             for (tell, answer) in tell.into_iter().zip(answers) {
