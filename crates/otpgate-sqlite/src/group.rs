@@ -174,3 +174,54 @@ impl<Q: Question> fmt::Debug for Group<Q> {
         f.debug_struct("Group").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use sqlx::sqlite::SqlitePoolOptions;
+
+    use super::*;
+
+    /// Answered with how many were asked together, and counted whoever listens.
+    struct Together(Arc<AtomicUsize>);
+
+    impl Question for Together {
+        type Answer = usize;
+
+        async fn answer(_: &Sql, _: &mut Connection, asked: &[Self]) -> Vec<Result<usize, StoreError>> {
+            for question in asked {
+                question.0.fetch_add(1, Ordering::SeqCst);
+            }
+            asked.iter().map(|_| Ok(asked.len())).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_together_is_answered_together_and_who_goes_away_is_asked_for_all_the_same() {
+        let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+        let group = Group::<Together>::new(&pool, &Arc::new(Sql::new("otpgate_".into())));
+        let asked = Arc::new(AtomicUsize::new(0));
+        for round in 1..=2 {
+            let held = pool.acquire().await.unwrap();
+            let ask = |_| {
+                tokio::spawn({
+                    let (group, asked) = (group.clone(), Arc::clone(&asked));
+                    async move { group.ask(Together(asked)).await }
+                })
+            };
+            let callers: Vec<_> = (0..100).map(ask).collect();
+            while group.0.line().waiting.len() < 100 {
+                tokio::task::yield_now().await;
+            }
+            callers[70].abort();
+            drop(held);
+            let mut sizes = Vec::new();
+            for caller in callers {
+                sizes.extend(caller.await.ok().map(Result::unwrap));
+            }
+            assert_eq!(sizes, [vec![64; 64], vec![36; 35]].concat(), "round {round}");
+            assert_eq!(asked.load(Ordering::SeqCst), round * 100);
+        }
+    }
+}

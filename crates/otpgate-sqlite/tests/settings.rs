@@ -99,9 +99,13 @@ async fn a_namespace_is_a_plain_word() {
 async fn tables_are_made_once_and_kept_and_unknown_versions_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("db");
-    // Two at once on a fresh file: one makes the tables, both work.
-    let (first, second) = tokio::join!(SqliteStore::open(&file), SqliteStore::open(&file));
-    let (first, second) = (first.unwrap(), second.unwrap());
+    // Many at once on a fresh file: one makes the tables, all work.
+    let mut opening = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        opening.spawn(SqliteStore::open(file.clone()));
+    }
+    let opened: Vec<_> = opening.join_all().await.into_iter().map(Result::unwrap).collect();
+    let (first, second) = (&opened[0], &opened[1]);
     assert_eq!(first.swap(&AT, Expect::Absent, Some(&record())).await.unwrap(), Swapped::Yes);
     assert_eq!(second.load(&AT).await.unwrap(), Some(record()));
     assert_eq!(SqliteStore::open(&file).await.unwrap().load(&AT).await.unwrap(), Some(record()));
