@@ -32,7 +32,7 @@ pub use otpgate_core::{
     Timestamp, TracingEvents, User, UserId, async_trait,
 };
 pub use otpgate_http::{
-    GENERIC_SENT_TEXT, Gate, Identity, Judged, PeerPolicy, Profiles, ProfilesBuilder, Refused, TokioRuntime, Verdict,
+    FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, PeerPolicy, Profiles, ProfilesBuilder, Refused, TokioRuntime, Verdict,
 };
 
 #[cfg(feature = "mail")]
