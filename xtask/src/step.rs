@@ -52,7 +52,8 @@ impl Steps {
     /// The summary.
     pub(crate) fn finish(&self, what: &str) {
         self.print_lines();
-        println!("\n{what}: all steps passed");
+        let skipped = self.lines.iter().filter(|line| line.starts_with("skipped")).count();
+        println!("\n{what}: {} steps passed, {skipped} skipped", self.lines.len() - skipped);
     }
 
     /// `cargo` with `arguments`, split at blanks, at the repository's root.

@@ -29,7 +29,7 @@ impl From<Box<Reply>> for Rejection {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "refused with status {}", self.0.status().as_u16())
+        self.0.fmt(f)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
-use otpgate_http::Gate;
+use otpgate_http::{Gate, Reply};
 
 use crate::convert;
 
@@ -26,7 +26,7 @@ async fn answer(gate: Gate, path: Arc<str>, request: HttpRequest, payload: Paylo
     let headers = convert::headers(request.headers());
     let route = convert::method(request.method()).and_then(|method| gate.route(&method, &path, &headers));
     // Only a preflight is not the gate's to answer here.
-    let Some(route) = route else { return HttpResponse::NoContent().finish() };
+    let Some(route) = route else { return convert::response(&Reply::empty()) };
     let body = convert::body(payload, route.max_body()).await;
     let peer = request.peer_addr().map(|address| address.ip());
     convert::response(&gate.answer(route, &headers, peer, body).await)

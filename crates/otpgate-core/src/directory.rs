@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Identifier, Tenant, UserId};
+use crate::{Identifier, PasswordHash, Tenant, UserId};
 
 /// What otpgate knows of a user: read from the host at login, at refresh and where a route shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,33 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// [`DirectoryError`] when the directory cannot say; nobody logs in then.
     async fn get(&self, tenant: &Tenant, id: &UserId) -> Result<Option<User>, DirectoryError>;
+
+    /// Whether there is such a tenant; asked where a request names one.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when the directory cannot say; nobody logs in then.
+    async fn has_tenant(&self, tenant: &Tenant) -> Result<bool, DirectoryError>;
+}
+
+/// Keeps the password hashes of the host's users, for a deployment that wants passwords; implemented over the host's own
+/// table, or [`crate::StoreDirectory`].
+///
+/// # Contract
+/// 1. After `set_password` is `Ok`, `password` gives that hash on every connection.
+/// 2. An unknown user has no password; setting one is `Ok(false)`.
+#[async_trait]
+pub trait Passwords: Send + Sync + 'static {
+    /// The user's password hash.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when the directory cannot say; nobody signs in then.
+    async fn password(&self, tenant: &Tenant, id: &UserId) -> Result<Option<PasswordHash>, DirectoryError>;
+
+    /// Replaces the user's password hash; the answer is whether there is such a user.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]; the old or the new one stands then.
+    async fn set_password(&self, tenant: &Tenant, id: &UserId, hash: &PasswordHash) -> Result<bool, DirectoryError>;
 }
 
 macro_rules! forward_directory {
@@ -89,6 +116,18 @@ macro_rules! forward_directory {
             }
             async fn get(&self, tenant: &Tenant, id: &UserId) -> Result<Option<User>, DirectoryError> {
                 (**self).get(tenant, id).await
+            }
+            async fn has_tenant(&self, tenant: &Tenant) -> Result<bool, DirectoryError> {
+                (**self).has_tenant(tenant).await
+            }
+        }
+        #[async_trait]
+        impl<T: Passwords + ?Sized> Passwords for $pointer<T> {
+            async fn password(&self, tenant: &Tenant, id: &UserId) -> Result<Option<PasswordHash>, DirectoryError> {
+                (**self).password(tenant, id).await
+            }
+            async fn set_password(&self, tenant: &Tenant, id: &UserId, hash: &PasswordHash) -> Result<bool, DirectoryError> {
+                (**self).set_password(tenant, id, hash).await
             }
         }
     )*};

@@ -49,6 +49,10 @@ pub enum EventKind {
     LoggedOut,
     /// All sessions of a user were ended.
     LoggedOutEverywhere,
+    /// A password reset was asked for.
+    ResetRequested,
+    /// A password was set by a reset token.
+    PasswordReset,
     /// The tenant's send valve refused a code.
     SendValveClosed,
 }
@@ -66,6 +70,8 @@ impl EventKind {
             Self::RefreshReused => "refresh_reused",
             Self::LoggedOut => "logged_out",
             Self::LoggedOutEverywhere => "logged_out_everywhere",
+            Self::ResetRequested => "reset_requested",
+            Self::PasswordReset => "password_reset",
             Self::SendValveClosed => "send_valve_closed",
         }
     }

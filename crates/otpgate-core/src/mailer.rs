@@ -8,18 +8,29 @@ use async_trait::async_trait;
 
 use crate::{Code, Tenant, Timestamp};
 
-/// A mail that carries a one-time code. What it says is the mailer's templates' affair.
+/// What a mail is for; a mailer has words for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MailPurpose {
+    /// A code to log in with.
+    LogIn,
+    /// A token to set a new password with.
+    ResetPassword,
+}
+
+/// A mail that carries a one-time code or a reset token. What it says is the mailer's templates' affair.
 #[derive(Clone, Debug)]
 pub struct CodeMail {
+    /// What it is for.
+    pub purpose: MailPurpose,
     /// The one recipient: the address in the spelling that the directory stored.
     pub to: String,
     /// Whose user it is.
     pub tenant: Tenant,
-    /// The code.
+    /// The code, or the reset token.
     pub code: Code,
-    /// When the code ends.
+    /// When it ends.
     pub expires_at: Timestamp,
-    /// How long the code lives, counted from when it was made.
+    /// How long it lives, counted from when it was made.
     pub life: Duration,
 }
 

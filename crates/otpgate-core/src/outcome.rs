@@ -11,6 +11,12 @@ pub enum Refusal {
     WrongCode,
     /// The code met too many wrong guesses; a new one has to be asked for.
     BurntCode,
+    /// The password is wrong, or may not be tried now.
+    WrongPassword,
+    /// The password may not be set: too short, too long or too common.
+    WeakPassword,
+    /// The reset token is wrong, used, replaced or expired.
+    WrongToken,
     /// A limit is reached; it opens again after this time.
     TooMany {
         /// How long to wait.
@@ -36,6 +42,9 @@ impl Refusal {
             Self::MalformedCode => "malformed_code",
             Self::WrongCode => "wrong_code",
             Self::BurntCode => "burnt_code",
+            Self::WrongPassword => "wrong_password",
+            Self::WeakPassword => "weak_password",
+            Self::WrongToken => "wrong_token",
             Self::TooMany { .. } => "too_many",
             Self::UnknownUser => "unknown_user",
             Self::NotAuthenticated => "not_authenticated",

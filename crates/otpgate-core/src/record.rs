@@ -166,6 +166,22 @@ pub(crate) struct ResetTicket {
     pub(crate) expires_at: Timestamp,
 }
 
+/// Where a reset token leads; whether it is good is the account's affair. Without a user: a decoy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ResetRecord {
+    pub(crate) tenant: Tenant,
+    pub(crate) user: Option<UserId>,
+    pub(crate) expires_at: Timestamp,
+}
+
+impl Recorded for ResetRecord {
+    const KIND: u8 = b'r';
+
+    fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+}
+
 /// What ends sessions: the epoch, the disabled mark and the list of open ones. Absent is epoch 0.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct AccountRecord {
@@ -350,6 +366,7 @@ mod tests {
     fn golden_bytes_stay_as_they_are() {
         let ended = SessionRecord { owner: [1; 32], state: SessionState::Ended { until: t(2) } };
         let address = AddressRecord { buckets: vec![(Bucket::Platform, vec![t(1), t(1_700_000_000_000)])] };
+        let reset = ResetRecord { tenant: Tenant::new("t").unwrap(), user: UserId::new("u").ok(), expires_at: t(2) };
         let golden = include_str!("record_golden.txt");
         let now = [
             ("identifier", hex(&identifier().encode().unwrap())),
@@ -357,6 +374,7 @@ mod tests {
             ("session", hex(&session().encode().unwrap())),
             ("ended", hex(&ended.encode().unwrap())),
             ("address", hex(&address.encode().unwrap())),
+            ("reset", hex(&reset.encode().unwrap())),
         ];
         let now: String = now.iter().map(|(name, bytes)| format!("{name} {bytes}\n")).collect();
         assert_eq!(now, golden, "a format changed: give it a new version and keep reading the old one");

@@ -110,6 +110,8 @@ pub(crate) enum Space {
     User = 7,
     Login = 8,
     Probe = 9,
+    Tenant = 10,
+    Reset = 11,
 }
 
 impl Secrets {
@@ -275,8 +277,10 @@ impl fmt::Debug for Mac {
 pub struct Code(Zeroizing<String>);
 
 impl Code {
-    pub(crate) fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
+    /// The code, or reset token, that this text is.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
     }
 
     /// The text, for the message that carries it and for nothing else.
@@ -384,7 +388,7 @@ mod tests {
             "{:?}{:?}{:?}{:?}{:?}{:?}",
             master("an old secret of 32 bytes or more"),
             secrets,
-            Code::new("123456".into()),
+            Code::new("123456"),
             RefreshToken::presented("refresh-me"),
             AccessToken::new("access-me"),
             secrets.code_mac(secrets.current(), &[]),

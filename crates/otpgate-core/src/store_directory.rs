@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::record::Recorded;
 use crate::secret::{Secrets, Space};
 use crate::{
-    Directory, DirectoryError, Entropy, Expect, Identifier, IdentifierKind, Key, OsEntropy, Owner, Record, Revision,
-    Store, StoreError, Swapped, Tenant, Timestamp, User, UserId,
+    Directory, DirectoryError, Entropy, Expect, Identifier, IdentifierKind, Key, OsEntropy, Owner, PasswordHash,
+    Passwords, Record, Revision, Store, StoreError, Swapped, Tenant, Timestamp, User, UserId,
 };
 
 /// Keeps users in a [`Store`], for apps without a table of users of their own.
@@ -41,7 +41,8 @@ impl StoreDirectory {
         for identifier in identifiers(user)? {
             self.claim(tenant, &identifier, &user.id).await?;
         }
-        let entry = UserEntry { owner: self.secrets.owner(tenant, &user.id).0, user: user.clone() };
+        self.note_tenant(tenant).await?;
+        let entry = UserEntry { owner: self.secrets.owner(tenant, &user.id).0, user: user.clone(), password: None };
         Ok(self.put(&key, Expect::Absent, &entry).await? == Swapped::Yes)
     }
 
@@ -54,12 +55,12 @@ impl StoreDirectory {
     pub async fn replace(&self, tenant: &Tenant, user: &User) -> Result<bool, DirectoryError> {
         let key = self.user_key(tenant, &user.id);
         let Some(record) = self.store.load(&key).await? else { return Ok(false) };
-        let kept = UserEntry::decode(&record.value).map_err(DirectoryError::new)?.user;
+        let UserEntry { user: kept, password, .. } = UserEntry::decode(&record.value).map_err(DirectoryError::new)?;
         let wanted = identifiers(user)?;
         for identifier in &wanted {
             self.claim(tenant, identifier, &user.id).await?;
         }
-        let entry = UserEntry { owner: self.secrets.owner(tenant, &user.id).0, user: user.clone() };
+        let entry = UserEntry { owner: self.secrets.owner(tenant, &user.id).0, user: user.clone(), password };
         if self.put(&key, Expect::Revision(record.revision), &entry).await? == Swapped::No {
             return Err(DirectoryError::new("the user was changed at the same time"));
         }
@@ -119,6 +120,20 @@ impl StoreDirectory {
         Ok(self.store.swap(key, expect, Some(&record)).await?)
     }
 
+    /// A tenant is known from its first user on.
+    async fn note_tenant(&self, tenant: &Tenant) -> Result<(), DirectoryError> {
+        let key = self.tenant_key(tenant);
+        if self.store.load(&key).await?.is_none() {
+            // Lost to another user's: then it is noted.
+            let _ = self.put(&key, Expect::Absent, &TenantEntry { name: tenant.clone() }).await?;
+        }
+        Ok(())
+    }
+
+    fn tenant_key(&self, tenant: &Tenant) -> Key {
+        self.secrets.key(Space::Tenant, &[tenant.as_str().as_bytes()])
+    }
+
     fn user_key(&self, tenant: &Tenant, id: &UserId) -> Key {
         self.secrets.key(Space::User, &[tenant.as_str().as_bytes(), id.as_str().as_bytes()])
     }
@@ -147,6 +162,32 @@ impl Directory for StoreDirectory {
     async fn get(&self, tenant: &Tenant, id: &UserId) -> Result<Option<User>, DirectoryError> {
         self.read(&self.user_key(tenant, id)).await
     }
+
+    async fn has_tenant(&self, tenant: &Tenant) -> Result<bool, DirectoryError> {
+        Ok(self.store.load(&self.tenant_key(tenant)).await?.is_some())
+    }
+}
+
+#[async_trait]
+impl Passwords for StoreDirectory {
+    async fn password(&self, tenant: &Tenant, id: &UserId) -> Result<Option<PasswordHash>, DirectoryError> {
+        let Some(record) = self.store.load(&self.user_key(tenant, id)).await? else { return Ok(None) };
+        let entry = UserEntry::decode(&record.value).map_err(DirectoryError::new)?;
+        Ok(entry.password.map(PasswordHash::from_text))
+    }
+
+    async fn set_password(&self, tenant: &Tenant, id: &UserId, hash: &PasswordHash) -> Result<bool, DirectoryError> {
+        let key = self.user_key(tenant, id);
+        loop {
+            let Some(record) = self.store.load(&key).await? else { return Ok(false) };
+            let mut entry = UserEntry::decode(&record.value).map_err(DirectoryError::new)?;
+            entry.password = Some(hash.as_str().to_owned());
+            // Lost to another change of the user: put the password into what it has become.
+            if self.put(&key, Expect::Revision(record.revision), &entry).await? == Swapped::Yes {
+                return Ok(true);
+            }
+        }
+    }
 }
 
 impl StoreDirectory {
@@ -169,7 +210,7 @@ impl From<StoreError> for DirectoryError {
 }
 
 /// Every identifier of a user in its canonical spelling.
-fn identifiers(user: &User) -> Result<Vec<Identifier>, DirectoryError> {
+pub(crate) fn identifiers(user: &User) -> Result<Vec<Identifier>, DirectoryError> {
     let read = |kind: IdentifierKind, text: &Option<String>| {
         text.as_deref().map(|t| match kind {
             IdentifierKind::Email => Identifier::email(t),
@@ -189,6 +230,19 @@ fn identifiers(user: &User) -> Result<Vec<Identifier>, DirectoryError> {
 struct UserEntry {
     owner: [u8; 32],
     user: User,
+    password: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TenantEntry {
+    name: Tenant,
+}
+
+impl Recorded for TenantEntry {
+    const KIND: u8 = b't';
+    fn expires_at(&self) -> Timestamp {
+        Timestamp::NEVER
+    }
 }
 
 #[derive(Serialize, Deserialize)]

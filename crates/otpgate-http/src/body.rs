@@ -5,6 +5,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 
 use crate::operation::Fault;
+use crate::profile::BodyUse;
 
 /// What an adapter read of a request's body: at most as much as [`crate::Route::max_body`] says.
 #[derive(Clone, Debug)]
@@ -18,14 +19,17 @@ pub enum Body {
 }
 
 impl Body {
-    /// The JSON text; nothing when the body is empty and `may_be_empty`.
-    pub(crate) fn json(self, headers: &HeaderMap, may_be_empty: bool) -> Result<Option<Bytes>, Fault> {
+    /// The JSON text; nothing when the body is empty and may be, or is not looked at.
+    pub(crate) fn json(self, headers: &HeaderMap, usage: BodyUse) -> Result<Option<Bytes>, Fault> {
+        if usage == BodyUse::Ignored {
+            return Ok(None);
+        }
         let bytes = match self {
             Self::Whole(bytes) => bytes,
             Self::TooLarge => return Err(Fault::TooLarge),
             Self::Broken => return Err(Fault::Json),
         };
-        if bytes.is_empty() && may_be_empty {
+        if bytes.is_empty() && usage == BodyUse::Optional {
             return Ok(None);
         }
         if !is_plain_json(headers) {

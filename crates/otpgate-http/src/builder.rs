@@ -8,7 +8,7 @@ use otpgate_core::{ConfigError, ConfigErrorKind, Engine, Tenant};
 
 use crate::gate::{Gate, Mount};
 use crate::peer::PeerPolicy;
-use crate::profile::{RouteName, identity};
+use crate::profile::{RouteName, RouteSpec, Table, Wants, identity, platform};
 
 /// A predicate over a request's headers.
 pub type Guard = Arc<dyn Fn(&HeaderMap) -> bool + Send + Sync>;
@@ -20,6 +20,7 @@ pub struct Identity {
     prefix: String,
     refresh_path: Option<String>,
     availability: bool,
+    passwords: bool,
     guard: Option<Guard>,
 }
 
@@ -27,7 +28,7 @@ impl Identity {
     /// The profile for the users of `tenant`, at `/identity/user/..`.
     #[must_use]
     pub fn new(tenant: Tenant) -> Self {
-        Self { tenant, prefix: String::new(), refresh_path: None, availability: true, guard: None }
+        Self { tenant, prefix: String::new(), refresh_path: None, availability: true, passwords: false, guard: None }
     }
 
     /// Puts `prefix` before every path, `/api/outer-bridge` for example.
@@ -41,6 +42,13 @@ impl Identity {
     #[must_use]
     pub fn refresh_path(mut self, path: impl Into<String>) -> Self {
         self.refresh_path = Some(path.into());
+        self
+    }
+
+    /// Takes passwords at `login` with `isOTP: false`, where the deployment has passwords.
+    #[must_use]
+    pub fn passwords(mut self) -> Self {
+        self.passwords = true;
         self
     }
 
@@ -59,20 +67,10 @@ impl Identity {
     }
 
     fn mount(self) -> Result<Mount, ConfigError> {
-        let table = &identity::TABLE;
-        let mut paths = Vec::new();
-        for spec in table.routes {
-            let own = self.refresh_path.as_ref().filter(|_| spec.name == RouteName::Refresh);
-            let path = match own {
-                Some(path) => format!("{}{path}", self.prefix),
-                None => format!("{}{}{}", self.prefix, table.base, spec.path),
-            };
-            check_path(&path)?;
-            if self.availability || spec.name != RouteName::CheckAvailability {
-                paths.push((path, spec));
-            }
-        }
-        Ok(Mount { table, tenant: self.tenant, paths, availability_guard: self.guard })
+        let mut paths = paths(&identity::TABLE, &self.prefix, self.refresh_path.as_deref())?;
+        paths.retain(|(_, spec)| self.availability || spec.name != RouteName::CheckAvailability);
+        let (tenant, wants) = (Some(self.tenant), Wants { passwords: self.passwords });
+        Ok(Mount { table: &identity::TABLE, tenant, wants, paths, availability_guard: self.guard })
     }
 }
 
@@ -86,6 +84,58 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("tenant", &self.tenant).field("prefix", &self.prefix).finish_non_exhaustive()
     }
+}
+
+/// Profile `platform` as it is to be mounted. Its users are those of every tenant that the directory knows.
+#[derive(Clone, Debug, Default)]
+pub struct Platform {
+    prefix: String,
+    refresh_path: Option<String>,
+}
+
+impl Platform {
+    /// The profile at `/api/user/..`. Without passwords in the deployment, `signin`, `forgot-password` and
+    /// `reset-password` are not mounted.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts `prefix` before every path.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// The path of the refresh route behind the prefix; default `/api/user/refresh`, which no page publishes.
+    #[must_use]
+    pub fn refresh_path(mut self, path: impl Into<String>) -> Self {
+        self.refresh_path = Some(path.into());
+        self
+    }
+
+    fn mount(self) -> Result<Mount, ConfigError> {
+        let paths = paths(&platform::TABLE, &self.prefix, self.refresh_path.as_deref())?;
+        let wants = Wants { passwords: true };
+        Ok(Mount { table: &platform::TABLE, tenant: None, wants, paths, availability_guard: None })
+    }
+}
+
+/// The routes of a table with their paths: its own, or the one that the host chose for the refresh route.
+fn paths(
+    table: &'static Table,
+    prefix: &str,
+    refresh: Option<&str>,
+) -> Result<Vec<(String, &'static RouteSpec)>, ConfigError> {
+    let path = |spec: &'static RouteSpec| {
+        let path = match refresh.filter(|_| spec.name == RouteName::Refresh) {
+            Some(own) => format!("{prefix}{own}"),
+            None => format!("{prefix}{}{}", table.base, spec.path),
+        };
+        check_path(&path).map(|()| (path, spec))
+    };
+    table.routes.iter().map(path).collect()
 }
 
 fn check_path(path: &str) -> Result<(), ConfigError> {
@@ -113,7 +163,13 @@ impl Profiles {
     #[must_use]
     pub fn identity(tenant: Tenant) -> Self {
         let paths = identity::TABLE.routes.iter().map(|s| (format!("{}{}", identity::TABLE.base, s.path), s)).collect();
-        Self(vec![Mount { table: &identity::TABLE, tenant, paths, availability_guard: None }])
+        let (tenant, wants) = (Some(tenant), Wants::default());
+        Self(vec![Mount { table: &identity::TABLE, tenant, wants, paths, availability_guard: None }])
+    }
+
+    /// Takes away the routes that `leave_out` names.
+    pub(crate) fn leave_out(&mut self, leave_out: fn(RouteName) -> bool) {
+        self.0.iter_mut().for_each(|mount| mount.paths.retain(|(_, spec)| !leave_out(spec.name)));
     }
 
     pub(crate) fn mounts(self) -> Vec<Mount> {
@@ -124,12 +180,18 @@ impl Profiles {
 /// Collects profiles.
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until `build`"]
-pub struct ProfilesBuilder(Vec<Identity>);
+pub struct ProfilesBuilder(Vec<Result<Mount, ConfigError>>);
 
 impl ProfilesBuilder {
     /// Adds profile `identity`.
     pub fn identity(mut self, identity: impl Into<Identity>) -> Self {
-        self.0.push(identity.into());
+        self.0.push(identity.into().mount());
+        self
+    }
+
+    /// Adds profile `platform`.
+    pub fn platform(mut self, platform: Platform) -> Self {
+        self.0.push(platform.mount());
         self
     }
 
@@ -138,7 +200,7 @@ impl ProfilesBuilder {
     /// # Errors
     /// [`ConfigErrorKind::Name`] for none at all, a path that cannot be one, or a path that two routes share.
     pub fn build(self) -> Result<Profiles, ConfigError> {
-        let mounts = self.0.into_iter().map(Identity::mount).collect::<Result<Vec<_>, _>>()?;
+        let mounts = self.0.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut paths: Vec<&str> = mounts.iter().flat_map(|m| m.paths.iter().map(|(p, _)| p.as_str())).collect();
         paths.sort_unstable();
         if let Some(twice) = paths.windows(2).find(|w| w[0] == w[1]) {

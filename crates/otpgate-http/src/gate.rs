@@ -12,7 +12,7 @@ use crate::builder::{GateBuilder, Guard, Profiles};
 use crate::credential::{self, Credential};
 use crate::operation::Fault;
 use crate::peer::PeerPolicy;
-use crate::profile::{LARGEST_BODY, RouteSpec, Table};
+use crate::profile::{LARGEST_BODY, RouteName, RouteSpec, Table, Wants};
 use crate::verdict::{Judged, Refused, Verdict};
 use crate::{Body, Reply, handler};
 
@@ -33,7 +33,9 @@ struct Inner {
 #[derive(Clone)]
 pub(crate) struct Mount {
     pub(crate) table: &'static Table,
-    pub(crate) tenant: Tenant,
+    /// Whose users it serves; none where each request names its tenant.
+    pub(crate) tenant: Option<Tenant>,
+    pub(crate) wants: Wants,
     pub(crate) paths: Vec<(String, &'static RouteSpec)>,
     pub(crate) availability_guard: Option<Guard>,
 }
@@ -90,7 +92,10 @@ impl Gate {
         GateBuilder::new(engine, profiles)
     }
 
-    pub(crate) fn assemble(parts: GateBuilder) -> Self {
+    pub(crate) fn assemble(mut parts: GateBuilder) -> Self {
+        if !parts.engine.has_passwords() {
+            parts.profiles.leave_out(RouteName::needs_passwords);
+        }
         Self(Arc::new(Inner {
             engine: parts.engine,
             mounts: parts.profiles.mounts(),

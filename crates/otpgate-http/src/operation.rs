@@ -3,14 +3,24 @@
 use std::time::Duration;
 
 use otpgate_core::engine::{LoggedIn, Renewed};
-use otpgate_core::secret::RefreshToken;
-use otpgate_core::{Identifier, Refusal};
+use otpgate_core::secret::{AccessToken, RefreshToken};
+use otpgate_core::{Code, Identifier, Password, Refusal, User};
 
 /// What a request asks for.
 #[derive(Debug)]
 pub(crate) enum Operation {
     /// Is this address free?
     CheckAvailability(Identifier),
+    /// Sign in with a password.
+    SignIn { identifier: Identifier, password: Password },
+    /// Mail a reset token.
+    AskReset(Identifier),
+    /// Set a password by a reset token.
+    ResetPassword { token: Code, password: Password },
+    /// The user whose token came with the request.
+    Status,
+    /// A new access token for the session whose token came with the request.
+    Renew,
     /// Send a code; `echo` is the address as it was written.
     SendCode { identifier: Identifier, echo: String },
     /// Log in with a code.
@@ -25,10 +35,14 @@ pub(crate) enum Operation {
 #[derive(Debug)]
 pub(crate) enum Done {
     Availability { is_free: bool },
-    CodeSent { echo: String },
+    CodeSent { echo: String, expires_in: Duration },
     LoggedIn(Box<LoggedIn>),
     Renewed(Renewed),
     LoggedOut,
+    Status(Box<User>),
+    Reissued { access: AccessToken, user: Box<User> },
+    ResetAsked,
+    PasswordSet,
 }
 
 /// Why nothing was done. Exhaustive on purpose, like [`Refusal`].
@@ -36,8 +50,10 @@ pub(crate) enum Done {
 pub(crate) enum Fault {
     /// The body is not one JSON object, or broke off.
     Json,
-    /// A field is missing, of another type, or not valid.
-    Field(&'static str),
+    /// What is missing, of another type or not valid: a field's name, or the profile's own sentence.
+    Invalid(&'static str),
+    /// The tenant that the request names is not known.
+    UnknownTenant,
     /// The body is too large.
     TooLarge,
     /// The body is not JSON by its headers.

@@ -1,5 +1,6 @@
 //! Replies, and the headers that every one carries.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +38,13 @@ impl Reply {
         tracing::error!(target: "otpgate", "an extractor of otpgate ran on a route without its layer: add `.layer(auth)` or `.wrap(auth)`");
         let text = Bytes::from_static(b"this route has no otpgate layer around it");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, HeaderValue::from_static("text/plain; charset=utf-8"), text)
+    }
+
+    /// An answer without a body, for a preflight that no CORS layer has taken.
+    #[must_use]
+    pub fn empty() -> Self {
+        let headers = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("no-store"))]);
+        Self { status: StatusCode::NO_CONTENT, headers, body: Bytes::new() }
     }
 
     pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
@@ -78,6 +86,12 @@ impl Reply {
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         response
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused with {}", self.status)
     }
 }
 

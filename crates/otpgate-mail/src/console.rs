@@ -104,7 +104,8 @@ mod tests {
 
     fn printed(to: &str) -> String {
         let paper = Paper::default();
-        let letter = Letter { to, code: "012345", life: Duration::from_secs(300) };
+        let letter =
+            Letter { purpose: otpgate_core::MailPurpose::LogIn, to, code: "012345", life: Duration::from_secs(300) };
         ConsoleMailer::to(paper.clone()).print("mail", letter).unwrap();
         String::from_utf8(paper.0.lock().unwrap().clone()).unwrap()
     }
@@ -136,7 +137,12 @@ mod tests {
                 Ok(())
             }
         }
-        let letter = Letter { to: "ada@example.com", code: "012345", life: Duration::from_secs(300) };
+        let letter = Letter {
+            purpose: otpgate_core::MailPurpose::LogIn,
+            to: "ada@example.com",
+            code: "012345",
+            life: Duration::from_secs(300),
+        };
         assert!(ConsoleMailer::to(Broken).print("mail", letter).unwrap_err().is_temporary());
     }
 }

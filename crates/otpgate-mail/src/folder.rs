@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn letter(to: &str) -> Letter<'_> {
-        Letter { to, code: CODE, life: Duration::from_secs(300) }
+        Letter { purpose: otpgate_core::MailPurpose::LogIn, to, code: CODE, life: Duration::from_secs(300) }
     }
 
     fn files(folder: &std::path::Path) -> Vec<PathBuf> {

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     fn letter(to: &str) -> Letter<'_> {
-        Letter { to, code: "012345", life: Duration::from_secs(300) }
+        Letter { purpose: otpgate_core::MailPurpose::LogIn, to, code: "012345", life: Duration::from_secs(300) }
     }
 
     #[tokio::test]

@@ -39,7 +39,7 @@ impl Letterhead {
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
-            .subject(self.templates.subject())
+            .subject(self.templates.subject_of(letter.purpose))
             .date(UNIX_EPOCH + since)
             .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
             // RFC 3834: no out-of-office answers.

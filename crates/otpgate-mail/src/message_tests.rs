@@ -9,7 +9,7 @@ const HEADERS: [&str; 8] =
     ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"];
 
 fn letter(to: &str) -> Letter<'_> {
-    Letter { to, code: CODE, life: Duration::from_secs(300) }
+    Letter { purpose: otpgate_core::MailPurpose::LogIn, to, code: CODE, life: Duration::from_secs(300) }
 }
 
 fn letterhead(brand: &str) -> Letterhead {

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use otpgate_core::MailPurpose;
+
 /// What a message is about: the parts of a mail or SMS that words are made of.
 #[derive(Clone, Copy)]
 pub(crate) struct Letter<'a> {
+    pub(crate) purpose: MailPurpose,
     pub(crate) to: &'a str,
     pub(crate) code: &'a str,
     pub(crate) life: Duration,
@@ -12,13 +15,13 @@ pub(crate) struct Letter<'a> {
 
 impl<'a> From<&'a otpgate_core::CodeMail> for Letter<'a> {
     fn from(mail: &'a otpgate_core::CodeMail) -> Self {
-        Self { to: &mail.to, code: mail.code.expose(), life: mail.life }
+        Self { purpose: mail.purpose, to: &mail.to, code: mail.code.expose(), life: mail.life }
     }
 }
 
 impl<'a> From<&'a otpgate_core::CodeSms> for Letter<'a> {
     fn from(sms: &'a otpgate_core::CodeSms) -> Self {
-        Self { to: &sms.to, code: sms.code.expose(), life: sms.life }
+        Self { purpose: MailPurpose::LogIn, to: &sms.to, code: sms.code.expose(), life: sms.life }
     }
 }
 
@@ -145,7 +148,7 @@ mod tests {
     use super::*;
 
     fn filled(text: &str, brand: &str) -> String {
-        let letter = Letter { to: "", code: "012345", life: Duration::from_secs(300) };
+        let letter = Letter { purpose: MailPurpose::LogIn, to: "", code: "012345", life: Duration::from_secs(300) };
         Pattern::parse(text).unwrap().fill(brand, letter, html)
     }
 

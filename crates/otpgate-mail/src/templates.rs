@@ -1,6 +1,6 @@
 //! The words of a code mail and a code SMS.
 
-use otpgate_core::{CodeMail, CodeSms, ConfigError, ConfigErrorKind};
+use otpgate_core::{CodeMail, CodeSms, ConfigError, ConfigErrorKind, MailPurpose};
 
 use crate::pattern::{Letter, Pattern, Place, html, plain};
 
@@ -35,6 +35,29 @@ anywhere but where you asked for it.</p>
 </body></html>
 ";
 
+const RESET_SUBJECT: &str = "Your password at {brand}";
+
+const RESET_TEXT: &str = "\
+Someone asked to set a new password at {brand} for this e-mail address.
+
+If it was not you, ignore this message: your password stays as it is. Do not pass the token on.
+
+This token expires in {life}. Your token is:
+
+    {code}
+";
+
+const RESET_HTML: &str = "\
+<!DOCTYPE html>
+<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Your password</title></head>
+<body style=\"font-family:sans-serif;font-size:16px;line-height:1.5\">
+<p>Someone asked to set a new password at {brand} for this e-mail address.</p>
+<p>If it was not you, ignore this message: your password stays as it is. Do not pass the token on.</p>
+<p>This token expires in {life}. Your token is:</p>
+<p style=\"font-family:monospace;font-size:16px\"><strong>{code}</strong></p>
+</body></html>
+";
+
 const SMS: &str = "{code} is your sign-in code for {brand}. It expires in {life}. Do not pass it on.";
 const SMS_WITHOUT_BRAND: &str = "{code} is your sign-in code. It expires in {life}. Do not pass it on.";
 
@@ -60,10 +83,17 @@ const SMS_WITHOUT_BRAND: &str = "{code} is your sign-in code. It expires in {lif
 #[derive(Clone, Debug)]
 pub struct Templates {
     brand: String,
+    log_in: Words,
+    reset: Words,
+    sms: Pattern,
+}
+
+/// The words of one purpose.
+#[derive(Clone, Debug)]
+struct Words {
     subject: Pattern,
     text: Pattern,
     html: Pattern,
-    sms: Pattern,
 }
 
 impl Templates {
@@ -81,14 +111,25 @@ impl Templates {
 
     /// Words of the host's own, one by one; what is not set stays as in [`Templates::new`].
     pub fn builder(brand: &str) -> TemplatesBuilder {
-        TemplatesBuilder { brand: brand.to_owned(), subject: None, text: None, html: None, sms: None }
+        TemplatesBuilder { brand: brand.to_owned(), log_in: OwnWords::default(), reset: OwnWords::default(), sms: None }
     }
 
-    /// The subject. It never holds the code, whatever the template.
+    /// The subject of the code mail. It never holds the code, whatever the template.
     #[must_use]
     pub fn subject(&self) -> String {
-        let nothing = Letter { to: "", code: "", life: std::time::Duration::ZERO };
-        self.subject.fill(&self.brand, nothing, plain)
+        self.subject_of(MailPurpose::LogIn)
+    }
+
+    pub(crate) fn subject_of(&self, purpose: MailPurpose) -> String {
+        let nothing = Letter { purpose, to: "", code: "", life: std::time::Duration::ZERO };
+        self.words(purpose).subject.fill(&self.brand, nothing, plain)
+    }
+
+    fn words(&self, purpose: MailPurpose) -> &Words {
+        match purpose {
+            MailPurpose::LogIn => &self.log_in,
+            MailPurpose::ResetPassword => &self.reset,
+        }
     }
 
     /// The plain text of the mail; lines end with LF.
@@ -110,11 +151,11 @@ impl Templates {
     }
 
     pub(crate) fn text_of(&self, letter: Letter<'_>) -> String {
-        self.text.fill(&self.brand, letter, plain)
+        self.words(letter.purpose).text.fill(&self.brand, letter, plain)
     }
 
     pub(crate) fn html_of(&self, letter: Letter<'_>) -> String {
-        self.html.fill(&self.brand, letter, html)
+        self.words(letter.purpose).html.fill(&self.brand, letter, html)
     }
 
     pub(crate) fn sms_of(&self, letter: Letter<'_>) -> String {
@@ -130,16 +171,23 @@ impl Templates {
 #[must_use]
 pub struct TemplatesBuilder {
     brand: String,
+    log_in: OwnWords,
+    reset: OwnWords,
+    sms: Option<String>,
+}
+
+/// What the host says in its own words.
+#[derive(Clone, Debug, Default)]
+struct OwnWords {
     subject: Option<String>,
     text: Option<String>,
     html: Option<String>,
-    sms: Option<String>,
 }
 
 impl TemplatesBuilder {
     /// The subject: one line without `{code}` and without the life.
     pub fn subject(mut self, template: impl Into<String>) -> Self {
-        self.subject = Some(template.into());
+        self.log_in.subject = Some(template.into());
         self
     }
 
@@ -147,13 +195,20 @@ impl TemplatesBuilder {
     ///
     /// Put the code late: the first words show on locked screens.
     pub fn text(mut self, template: impl Into<String>) -> Self {
-        self.text = Some(template.into());
+        self.log_in.text = Some(template.into());
         self
     }
 
     /// The HTML, with `{code}` and one of `{life}`, `{minutes}`, `{seconds}`. The template itself is sent as it is.
     pub fn html(mut self, template: impl Into<String>) -> Self {
-        self.html = Some(template.into());
+        self.log_in.html = Some(template.into());
+        self
+    }
+
+    /// The mail that carries a reset token: subject, plain text and HTML as for the code mail, with the token at `{code}`.
+    /// The bodies may hold a link of the host's own, `https://app.example/reset#{code}` for example.
+    pub fn reset(mut self, subject: impl Into<String>, text: impl Into<String>, html: impl Into<String>) -> Self {
+        self.reset = OwnWords { subject: Some(subject.into()), text: Some(text.into()), html: Some(html.into()) };
         self
     }
 
@@ -171,17 +226,36 @@ impl TemplatesBuilder {
     /// characters; anything that is or loads a link; a text that is too long.
     pub fn build(self) -> Result<Templates, ConfigError> {
         check_brand(&self.brand).map_err(|what| refused("brand", &what))?;
-        let (brand, subject) = (self.brand, self.subject.as_deref().unwrap_or(SUBJECT));
-        let subject = subject_pattern(subject).map_err(|what| refused("subject", &what))?;
-        let text = body_pattern(self.text.as_deref().unwrap_or(TEXT)).map_err(|what| refused("text", &what))?;
-        let html = body_pattern(self.html.as_deref().unwrap_or(HTML)).map_err(|what| refused("HTML", &what))?;
+        let brand = self.brand;
+        let log_in = self.log_in.read([SUBJECT, TEXT, HTML], Links::Refused)?;
+        let reset = self.reset.read([RESET_SUBJECT, RESET_TEXT, RESET_HTML], Links::Taken)?;
         let sms = match self.sms {
             Some(own) => sms_pattern(&own, &brand),
             // The host did not choose these words, so a brand that does not fit into them is not the host's mistake.
             None => sms_pattern(SMS, &brand).or_else(|_| sms_pattern(SMS_WITHOUT_BRAND, &brand)),
         }
         .map_err(|what| refused("SMS", &what))?;
-        Ok(Templates { brand, subject, text, html, sms })
+        Ok(Templates { brand, log_in, reset, sms })
+    }
+}
+
+/// Whether a body may hold a link: a code mail never does, so that nobody learns to follow one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Links {
+    Refused,
+    Taken,
+}
+
+impl OwnWords {
+    /// The host's words, and ours where it has none.
+    fn read(&self, [subject, text, html]: [&str; 3], links: Links) -> Result<Words, ConfigError> {
+        let body = |own: &Option<String>, ours: &str| body_pattern(own.as_deref().unwrap_or(ours), links);
+        Ok(Words {
+            subject: subject_pattern(self.subject.as_deref().unwrap_or(subject))
+                .map_err(|what| refused("subject", &what))?,
+            text: body(&self.text, text).map_err(|what| refused("text", &what))?,
+            html: body(&self.html, html).map_err(|what| refused("HTML", &what))?,
+        })
     }
 }
 
@@ -218,11 +292,11 @@ fn subject_pattern(template: &str) -> Result<Pattern, String> {
     Ok(pattern)
 }
 
-fn body_pattern(template: &str) -> Result<Pattern, String> {
+fn body_pattern(template: &str, links: Links) -> Result<Pattern, String> {
     if template.len() > BODY_BYTES {
         return Err(format!("at most {BODY_BYTES} bytes are taken"));
     }
-    let pattern = readable_pattern(template)?;
+    let pattern = readable_pattern(template, links)?;
     if !pattern.states_the_life() {
         return Err("it must say how long the code lives, with `{life}`, `{minutes}` or `{seconds}`".to_owned());
     }
@@ -230,9 +304,10 @@ fn body_pattern(template: &str) -> Result<Pattern, String> {
 }
 
 fn sms_pattern(template: &str, brand: &str) -> Result<Pattern, String> {
-    let pattern = readable_pattern(template)?;
+    let pattern = readable_pattern(template, Links::Refused)?;
     // The longest values that a policy allows, so that no message splits into two.
-    let longest = Letter { to: "", code: "MMMMMMMM", life: std::time::Duration::from_secs(599) };
+    let longest =
+        Letter { purpose: MailPurpose::LogIn, to: "", code: "MMMMMMMM", life: std::time::Duration::from_secs(599) };
     match septets(&pattern.fill(brand, longest, plain)) {
         Some(count) if count <= SMS_SEPTETS => Ok(pattern),
         Some(_) => Err(format!("it can come to more than {SMS_SEPTETS} septets")),
@@ -240,12 +315,14 @@ fn sms_pattern(template: &str, brand: &str) -> Result<Pattern, String> {
     }
 }
 
-fn readable_pattern(template: &str) -> Result<Pattern, String> {
+fn readable_pattern(template: &str, links: Links) -> Result<Pattern, String> {
     let template = template.replace("\r\n", "\n");
     if template.chars().any(|c| c != '\n' && unseen(c)) {
         return Err("control and invisible characters other than line ends are not taken".to_owned());
     }
-    check_links(&template)?;
+    if links == Links::Refused {
+        check_links(&template)?;
+    }
     let pattern = Pattern::parse(&template)?;
     if !pattern.has(Place::Code) {
         return Err("`{code}` is missing".to_owned());

@@ -2,7 +2,12 @@ use std::time::Duration;
 
 use super::*;
 
-const LETTER: Letter<'static> = Letter { to: "ada@example.com", code: "012345", life: Duration::from_secs(300) };
+const LETTER: Letter<'static> = Letter {
+    purpose: otpgate_core::MailPurpose::LogIn,
+    to: "ada@example.com",
+    code: "012345",
+    life: Duration::from_secs(300),
+};
 
 #[test]
 fn w014_w023_the_bodies_hold_code_and_life_and_the_subject_does_not() {
@@ -129,7 +134,12 @@ fn every_sms_fits_into_one() {
     for brand in ["Example", "Größe", "日本", "€€€€", &"W".repeat(64), &"€".repeat(64)] {
         let t = Templates::new(brand).unwrap();
         for (code, seconds) in [("012345", 300), ("ABCDEFGH", 599), ("ABCDEFGH", 600)] {
-            let sms = t.sms_of(Letter { to: "", code, life: Duration::from_secs(seconds) });
+            let sms = t.sms_of(Letter {
+                purpose: otpgate_core::MailPurpose::LogIn,
+                to: "",
+                code,
+                life: Duration::from_secs(seconds),
+            });
             assert!(septets(&sms).unwrap() <= SMS_SEPTETS, "{sms}");
             assert!(sms.starts_with(code), "{sms}");
         }

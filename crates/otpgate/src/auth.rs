@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use otpgate_core::engine::Parts;
+use otpgate_core::engine::{Parts, PasswordParts};
 use otpgate_core::token::TokenSettings;
 use otpgate_core::{
     Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, Policy, Runtime, Secrets, SmsSender, Store,
@@ -110,6 +110,12 @@ impl OtpAuthBuilder {
     /// The numbers; default [`Policy::default`].
     pub fn policy(mut self, policy: Policy) -> Self {
         self.parts.policy = policy;
+        self
+    }
+
+    /// Password hashes and how they are made; default none, and then no route takes a password.
+    pub fn passwords(mut self, passwords: PasswordParts) -> Self {
+        self.parts.passwords = Some(passwords);
         self
     }
 

@@ -20,19 +20,22 @@ pub use auth::{OtpAuth, OtpAuthBuilder};
 pub use extract::{CurrentUser, MaybeSession, Session};
 pub use mount::{Extractor, Required};
 
-pub use otpgate_core::engine::{Caller, CodeSent, LiveSession, LoggedIn, Renewed};
-pub use otpgate_core::policy::{CodeFormat, Lives, Window};
+pub use otpgate_core::engine::{Caller, CodeSent, LiveSession, LoggedIn, PasswordParts, Renewed};
+#[cfg(feature = "passwords")]
+pub use otpgate_core::password::Argon2id;
+pub use otpgate_core::policy::{CodeFormat, Lives, Lockout, Window};
 pub use otpgate_core::secret::{AccessToken, RefreshToken};
 pub use otpgate_core::token::{SigningKey, TokenSettings};
 pub use otpgate_core::{
     Clock, Code, CodeMail, CodeSms, ConfigError, ConfigErrorKind, DeliveryError, Directory, DirectoryError, Disclosure,
     Entropy, EntropyError, Event, EventKind, EventSink, Expect, Identifier, IdentifierError, IdentifierKind, Key,
-    Mailer, MasterSecret, OsEntropy, Owner, Policy, PolicyBuilder, Profile, Record, Refusal, Revision, Runtime,
-    Secrets, SessionId, SmsSender, Store, StoreDirectory, StoreError, StoreErrorKind, Swapped, SystemClock, Tenant,
-    Timestamp, TracingEvents, User, UserId, async_trait,
+    MailPurpose, Mailer, MasterSecret, OsEntropy, Owner, Password, PasswordHash, PasswordScheme, Passwords, Policy,
+    PolicyBuilder, Profile, Record, Refusal, Revision, Runtime, Secrets, SessionId, SmsSender, Store, StoreDirectory,
+    StoreError, StoreErrorKind, Swapped, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId, async_trait,
 };
 pub use otpgate_http::{
-    FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, PeerPolicy, Profiles, ProfilesBuilder, Refused, TokioRuntime, Verdict,
+    FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, PeerPolicy, Platform, Profiles, ProfilesBuilder, Refused, TokioRuntime,
+    Verdict,
 };
 
 #[cfg(feature = "mail")]

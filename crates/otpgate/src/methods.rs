@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use otpgate_core::engine::{Caller, CodeSent, LiveSession, LoggedIn, Renewed};
 use otpgate_core::secret::{AccessToken, RefreshToken};
-use otpgate_core::{Identifier, Refusal, SessionId, Tenant, UserId};
+use otpgate_core::{Code, Identifier, Password, Refusal, SessionId, Tenant, UserId};
 
 use crate::OtpAuth;
 
@@ -23,6 +23,35 @@ impl OtpAuth {
     /// As [`otpgate_core::Engine::verify_code`].
     pub async fn verify_code(&self, caller: &Caller, identifier: &Identifier, code: &str) -> Result<LoggedIn, Refusal> {
         self.engine().verify_code(caller, identifier, code, None).await
+    }
+
+    /// Signs in with a password, as `signin` does.
+    ///
+    /// # Errors
+    /// As [`otpgate_core::Engine::sign_in`].
+    pub async fn sign_in(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+        password: &Password,
+    ) -> Result<LoggedIn, Refusal> {
+        self.engine().sign_in(caller, identifier, password, None).await
+    }
+
+    /// Mails a reset token, as `forgot-password` does.
+    ///
+    /// # Errors
+    /// As [`otpgate_core::Engine::ask_reset`].
+    pub async fn ask_reset(&self, caller: &Caller, identifier: &Identifier) -> Result<(), Refusal> {
+        self.engine().ask_reset(caller, identifier).await
+    }
+
+    /// Sets a password by a reset token, as `reset-password` does.
+    ///
+    /// # Errors
+    /// As [`otpgate_core::Engine::reset_password`].
+    pub async fn reset_password(&self, caller: &Caller, token: &Code, password: &Password) -> Result<(), Refusal> {
+        self.engine().reset_password(caller, token, password).await
     }
 
     /// Exchanges a refresh token, as `refresh-token` does.

@@ -1,11 +1,12 @@
-//! Handing codes over in the background: after the answer is decided, with retries, until the code ends.
+//! Handing messages over in the background: after the answer is decided, with retries, until what they carry ends.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{About, Caller, Inner};
-use crate::flow::send::Sent;
-use crate::{CodeMail, CodeSms, DeliveryError, EventKind, Identifier, IdentifierKind, Timestamp, User};
+use crate::{
+    Code, CodeMail, CodeSms, DeliveryError, EventKind, Identifier, IdentifierKind, MailPurpose, Timestamp, User,
+};
 
 /// Deliveries under way at a time; one more is given up at once and told by an event.
 pub(super) const MOST_DELIVERIES: usize = 1_024;
@@ -13,24 +14,32 @@ pub(super) const MOST_DELIVERIES: usize = 1_024;
 /// How long one try may take.
 const TRY_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Pauses between tries.
-const PAUSES: [Duration; 5] = [
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
-    Duration::from_secs(60),
-    Duration::from_secs(120),
-];
+/// Pauses between tries, in seconds.
+const PAUSES: [u64; 5] = [1, 5, 15, 60, 120];
 
-/// Hands a code to the mailer, detached. For an unknown user the same task is started and has nothing to do.
-pub(super) fn hand_over(inner: &Arc<Inner>, caller: &Caller, identifier: &Identifier, user: Option<User>, sent: Sent) {
+/// A code or reset token on its way.
+pub(super) struct Parcel {
+    pub(super) purpose: MailPurpose,
+    pub(super) code: Code,
+    pub(super) expires_at: Timestamp,
+    pub(super) life: Duration,
+}
+
+/// Hands a parcel to the mailer, detached. For an unknown user the same task is started and has nothing to do.
+pub(super) fn hand_over(
+    inner: &Arc<Inner>,
+    caller: &Caller,
+    identifier: &Identifier,
+    user: Option<User>,
+    parcel: Parcel,
+) {
     let (inner, caller, identifier) = (Arc::clone(inner), caller.clone(), identifier.clone());
     let permit = inner.deliveries.try_acquire_arc();
     let runtime = Arc::clone(&inner.runtime);
     runtime.spawn(Box::pin(async move {
         let Some(user) = user else { return };
-        let expires_at = sent.expires_at;
-        let delivered = match (permit, Message::of(&inner, &caller, &identifier, &user, sent)) {
+        let expires_at = parcel.expires_at;
+        let delivered = match (permit, Message::of(&caller, &identifier, &user, parcel)) {
             (Some(_permit), Some(message)) => deliver(&inner, &message, expires_at).await,
             _ => false,
         };
@@ -46,12 +55,12 @@ enum Message {
 }
 
 impl Message {
-    fn of(inner: &Inner, caller: &Caller, identifier: &Identifier, user: &User, sent: Sent) -> Option<Self> {
-        let (tenant, life) = (caller.tenant.clone(), inner.policy.code_ttl);
-        let Sent { code, expires_at } = sent;
+    fn of(caller: &Caller, identifier: &Identifier, user: &User, parcel: Parcel) -> Option<Self> {
+        let tenant = caller.tenant.clone();
+        let Parcel { purpose, code, expires_at, life } = parcel;
         match identifier.kind() {
             IdentifierKind::Email => {
-                Some(Self::Mail(CodeMail { to: user.email.clone()?, tenant, code, expires_at, life }))
+                Some(Self::Mail(CodeMail { purpose, to: user.email.clone()?, tenant, code, expires_at, life }))
             }
             IdentifierKind::Phone => {
                 Some(Self::Sms(CodeSms { to: user.phone.clone()?, tenant, code, expires_at, life }))
@@ -71,7 +80,7 @@ impl Message {
 
 /// Tries until the message is handed over, refused for good, or of no use any more.
 async fn deliver(inner: &Inner, message: &Message, expires_at: Timestamp) -> bool {
-    for pause in PAUSES.into_iter().map(Some).chain([None]) {
+    for pause in PAUSES.into_iter().map(|s| Some(Duration::from_secs(s))).chain([None]) {
         match inner.within(TRY_DEADLINE, message.send(inner)).await {
             Some(Ok(())) => return true,
             Some(Err(error)) if !error.is_temporary() => return false,

@@ -32,7 +32,7 @@ impl Default for Flights {
 
 impl Flights {
     /// Keys are keyed hashes: nobody outside can aim two of them at one lane.
-    fn lane(&self, key: &Key) -> &Mutex<()> {
+    pub(super) fn lane(&self, key: &Key) -> &Mutex<()> {
         &self.0[usize::from(u16::from_be_bytes([key.0[0], key.0[1]])) % self.0.len()]
     }
 }

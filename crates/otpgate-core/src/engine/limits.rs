@@ -15,15 +15,14 @@ use crate::{Key, Refusal, Timestamp};
 const HOUR: Duration = Duration::from_secs(3_600);
 
 impl Engine {
-    /// Counts one request of the caller's address under `buckets`, or refuses it.
+    /// Counts one request of an address under `buckets`, or refuses it.
     ///
     /// # Errors
     /// [`Refusal::TooMany`], [`Refusal::Unavailable`].
-    pub async fn admit(&self, caller: &Caller, buckets: &'static [Bucket]) -> Result<(), Refusal> {
-        if buckets.is_empty() || self.0.limited_address(caller.address).is_none() {
+    pub async fn admit(&self, address: Option<IpAddr>, buckets: &'static [Bucket]) -> Result<(), Refusal> {
+        if buckets.is_empty() || self.0.limited_address(address).is_none() {
             return Ok(());
         }
-        let address = caller.address;
         self.detached(move |inner| async move { inner.count_address(address, buckets).await.map(drop) }).await
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn, deliver};
 use crate::flow::code::Subject;
-use crate::flow::verify::{CodeAccepted, Verified};
+use crate::flow::proof::Proof;
+use crate::flow::verify::Verified;
 use crate::flow::{refresh, send, session, verify};
 use crate::policy::Bucket;
 use crate::record::{AccountRecord, Purpose, SessionState, SlotKey};
 use crate::secret::{AccessToken, Space};
 use crate::token::Grant;
-use crate::{Code, Disclosure, EventKind, Identifier, Refusal, SessionId, User};
+use crate::{Code, Disclosure, EventKind, Identifier, MailPurpose, Refusal, SessionId, User};
 
 impl Engine {
     /// Whether no user of the caller's tenant has `identifier`. Tells the truth under every [`Disclosure`].
@@ -88,7 +89,9 @@ impl Inner {
         let rule = |prior, now, dice: &_| send::decide(prior, send, &self.policy, &self.secrets, now, dice);
         let sent = self.decide(&key, rule).await??;
         self.count_valve(caller).await?;
-        deliver::hand_over(self, caller, identifier, user, sent);
+        let (code, expires_at, life) = (sent.code, sent.expires_at, self.policy.code_ttl);
+        let parcel = deliver::Parcel { purpose: MailPurpose::LogIn, code, expires_at, life };
+        deliver::hand_over(self, caller, identifier, user, parcel);
         Ok(CodeSent { expires_in: self.policy.code_ttl })
     }
 
@@ -125,7 +128,12 @@ impl Inner {
     }
 
     /// The epoch of the account behind an identifier. An unknown one loads a record too, and has none.
-    async fn epoch_of(&self, caller: &Caller, identifier: &Identifier, user: Option<&User>) -> Result<u64, Refusal> {
+    pub(super) async fn epoch_of(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+        user: Option<&User>,
+    ) -> Result<u64, Refusal> {
         let key = match user {
             Some(user) => self.secrets.account_key(&caller.tenant, &user.id),
             None => {
@@ -137,11 +145,11 @@ impl Inner {
     }
 
     /// Opens a session for a proof: first its place in the account, then the session, then its tokens.
-    async fn open(
+    pub(super) async fn open(
         &self,
         caller: &Caller,
         user: User,
-        accepted: CodeAccepted,
+        accepted: Proof,
         presented: Option<AccessToken>,
     ) -> Result<LoggedIn, Refusal> {
         if !user.admitted {

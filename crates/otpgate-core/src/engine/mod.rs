@@ -4,6 +4,7 @@ mod deliver;
 mod keeper;
 mod limits;
 mod login;
+mod passwords;
 mod sessions;
 
 use std::fmt;
@@ -20,8 +21,9 @@ use crate::error::{ConfigError, ConfigErrorKind};
 use crate::secret::{AccessToken, RefreshToken, Secrets, Space};
 use crate::token::{TokenSettings, Tokens};
 use crate::{
-    Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy, Policy, Profile,
-    Refusal, Runtime, SessionId, SmsSender, Store, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId,
+    Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy, PasswordScheme,
+    Passwords, Policy, Profile, Refusal, Runtime, SessionId, SmsSender, Store, SystemClock, Tenant, Timestamp,
+    TracingEvents, User, UserId,
 };
 
 /// Operations in flight at a time; another one waits, and is refused when it has waited too long.
@@ -49,6 +51,31 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// The numbers.
     pub policy: Policy,
+    /// Passwords, where the deployment wants them.
+    pub passwords: Option<PasswordParts>,
+}
+
+/// What a deployment with passwords brings.
+#[derive(Clone)]
+pub struct PasswordParts {
+    store: Arc<dyn Passwords>,
+    scheme: Arc<dyn PasswordScheme>,
+    permits: Arc<Semaphore>,
+}
+
+impl PasswordParts {
+    /// Hashes kept in `store`, made by `scheme`, at most `at_a_time` of them at once (each takes the scheme's memory).
+    #[must_use]
+    pub fn new(store: impl Passwords, scheme: impl PasswordScheme, at_a_time: usize) -> Self {
+        let permits = Arc::new(Semaphore::new(at_a_time.max(1)));
+        Self { store: Arc::new(store), scheme: Arc::new(scheme), permits }
+    }
+}
+
+impl fmt::Debug for PasswordParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordParts").finish_non_exhaustive()
+    }
 }
 
 impl Parts {
@@ -72,6 +99,7 @@ impl Parts {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             policy: Policy::default(),
+            passwords: None,
         }
     }
 }
@@ -143,6 +171,8 @@ pub struct LiveSession {
     pub organizations: Vec<String>,
     /// When the person proved who they are.
     pub authenticated_at: Timestamp,
+    /// When the session ends whatever happens.
+    pub ends_at: Timestamp,
 }
 
 /// The engine. Cheap to clone.
@@ -161,7 +191,9 @@ struct Inner {
     policy: Policy,
     secrets: Secrets,
     tokens: Tokens,
+    passwords: Option<PasswordParts>,
     flights: keeper::Flights,
+    password_turns: keeper::Flights,
     sections: Arc<Semaphore>,
     deliveries: Arc<Semaphore>,
 }
@@ -196,7 +228,9 @@ impl Engine {
             policy: parts.policy,
             secrets: parts.secrets,
             tokens,
+            passwords: parts.passwords,
             flights: keeper::Flights::default(),
+            password_turns: keeper::Flights::default(),
             sections: Arc::new(Semaphore::new(MOST_SECTIONS)),
             deliveries: Arc::new(Semaphore::new(deliver::MOST_DELIVERIES)),
         }))
@@ -206,6 +240,20 @@ impl Engine {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.0.policy
+    }
+
+    /// Whether this deployment has passwords.
+    #[must_use]
+    pub fn has_passwords(&self) -> bool {
+        self.0.passwords.is_some()
+    }
+
+    /// Whether the directory knows `tenant`.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`].
+    pub async fn has_tenant(&self, tenant: &Tenant) -> Result<bool, Refusal> {
+        self.0.in_time(self.0.directory.has_tenant(tenant)).await
     }
 
     /// The access tokens' keys.

@@ -54,6 +54,26 @@ impl Engine {
         .await
     }
 
+    /// Exchanges the access token of a good session for a new one of the same session, which it never outlives.
+    ///
+    /// # Errors
+    /// As [`Engine::refresh`].
+    pub async fn renew(&self, caller: &Caller, token: &AccessToken) -> Result<(User, AccessToken), Refusal> {
+        let (caller, token) = (caller.clone(), token.clone());
+        self.detached(move |inner| async move {
+            inner.expect_open(caller.address, Bucket::FailedRefreshes).await?;
+            let done = inner.renew(&caller, &token).await;
+            if matches!(done, Err(Refusal::NotAuthenticated)) {
+                inner.count_address(caller.address, &[Bucket::FailedRefreshes]).await?;
+            }
+            let user = done.as_ref().ok().map(|(user, _)| &user.id);
+            let about = About { caller: &caller, identifier: None, user, session: None };
+            inner.tell(EventKind::Refreshed, about, done.as_ref().err().copied());
+            done
+        })
+        .await
+    }
+
     /// Ends the session behind an access token. When this is `Ok`, no node accepts the session any more.
     ///
     /// # Errors
@@ -63,6 +83,7 @@ impl Engine {
         let caller = caller.clone();
         self.detached(move |inner| async move {
             let live = inner.judge(&claims).await?;
+            let caller = Caller { tenant: live.tenant.clone(), ..caller };
             inner.end(&live.tenant, &live.user_id, live.id).await?;
             let about = About { caller: &caller, identifier: None, user: Some(&live.user_id), session: Some(live.id) };
             inner.tell(EventKind::LoggedOut, about, None);
@@ -126,7 +147,23 @@ impl Inner {
             organization: live.organization,
             organizations: live.organizations,
             authenticated_at: live.authenticated_at,
+            ends_at: live.ends,
         })
+    }
+
+    async fn renew(&self, caller: &Caller, token: &AccessToken) -> Result<(User, AccessToken), Refusal> {
+        let live = self.judge(&self.believe(token)?).await?;
+        if live.profile != caller.profile {
+            return Err(Refusal::NotAuthenticated);
+        }
+        let found = self.in_time(self.directory.get(&live.tenant, &live.user_id)).await?;
+        let user = found.ok_or(Refusal::NotAuthenticated)?;
+        if !user.admitted {
+            return Err(Refusal::Forbidden);
+        }
+        let caller = Caller { tenant: live.tenant, ..caller.clone() };
+        let access = self.access_token(&live.user_id, &caller, live.id, live.ends_at)?;
+        Ok((user, access))
     }
 
     async fn refresh(&self, caller: &Caller, presented: &Presented) -> Result<Renewed, Refusal> {

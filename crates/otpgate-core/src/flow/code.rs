@@ -19,7 +19,7 @@ pub(crate) fn draw(format: CodeFormat, random: &[u8; 32]) -> Option<Code> {
         }
         CodeFormat::Base32(length) => {
             let letters = random.iter().take(usize::from(length)).map(|b| char::from(BASE32[usize::from(b % 32)]));
-            Some(Code::new(letters.collect()))
+            Some(Code::new(letters.collect::<String>()))
         }
     }
 }

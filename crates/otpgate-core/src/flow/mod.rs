@@ -3,7 +3,11 @@
 //! Nothing here is asynchronous, reads a clock, rolls dice or knows how records are kept.
 
 pub(crate) mod code;
+pub(crate) mod lock;
+pub(crate) mod password;
+pub(crate) mod proof;
 pub(crate) mod refresh;
+pub(crate) mod reset;
 pub(crate) mod revoke;
 pub(crate) mod send;
 pub(crate) mod session;

@@ -1,7 +1,7 @@
 //! Opening a session, and judging one at every use.
 
 use super::Decision;
-use super::verify::CodeAccepted;
+use super::proof::Proof;
 use crate::record::{AccountRecord, LiveSession, SessionRecord, SessionState};
 use crate::secret::{Secrets, sha256};
 use crate::{Owner, Policy, Profile, Refusal, SessionId, Tenant, Timestamp, User};
@@ -13,7 +13,7 @@ use super::refresh;
 pub(crate) fn open(
     prior: Option<AccountRecord>,
     owner: Owner,
-    accepted: &CodeAccepted,
+    accepted: &Proof,
     session: SessionId,
     ends: Timestamp,
     policy: &Policy,
@@ -56,7 +56,7 @@ pub(crate) fn idles(policy: &Policy, profile: Profile, now: Timestamp) -> Timest
 /// The record of a session that was just put into its account's list, with its first refresh token.
 pub(crate) fn record(
     opening: Opening<'_>,
-    accepted: &CodeAccepted,
+    accepted: &Proof,
     policy: &Policy,
     secrets: &Secrets,
     now: Timestamp,

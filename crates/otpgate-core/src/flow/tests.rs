@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::code::Subject;
-use super::verify::{CodeAccepted, Verified};
+use super::proof::Proof;
+use super::verify::Verified;
 use super::{Decision, refresh, revoke, send, session, verify};
 use crate::entropy::Dice;
 use crate::record::{AccountRecord, IdentifierRecord, Purpose, SessionRecord, SessionState, SlotKey};
@@ -97,7 +98,7 @@ impl World {
         apply(&mut self.record, decision)
     }
 
-    pub(super) fn verify(&mut self, code: &str) -> Result<CodeAccepted, Verified> {
+    pub(super) fn verify(&mut self, code: &str) -> Result<Proof, Verified> {
         match self.guess(code) {
             Verified::Accepted(accepted) => Ok(accepted),
             refused => Err(refused),
@@ -108,7 +109,7 @@ impl World {
         self.secrets.owner(&self.tenant, &self.user.id)
     }
 
-    pub(super) fn try_open(&mut self, accepted: &CodeAccepted) -> Result<SessionId, Refusal> {
+    pub(super) fn try_open(&mut self, accepted: &Proof) -> Result<SessionId, Refusal> {
         let (dice, owner) = (self.dice(), self.owner());
         let id = SessionId::from_random(dice.first_16());
         let ends = session::ends(&self.policy, Profile::Identity, self.now);

@@ -1,7 +1,8 @@
 //! A guess: counted against the code and the budget in the same write that decides it.
 
 use super::code::{self, Subject};
-use super::{Decision, throttle};
+use super::proof::Proof;
+use super::{Decision, lock, throttle};
 use crate::entropy::Dice;
 use crate::record::{CodeState, IdentifierRecord, Slot, SlotKey};
 use crate::secret::Secrets;
@@ -17,24 +18,11 @@ pub(crate) struct Guess<'a> {
     pub(crate) epoch: Option<u64>,
 }
 
-/// Proof that a right code was consumed. Only [`decide`] makes one, and [`super::session::open`] asks for one.
-#[derive(Debug)]
-pub(crate) struct CodeAccepted {
-    epoch: u64,
-}
-
-impl CodeAccepted {
-    /// The account's epoch when the credential was checked.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch
-    }
-}
-
 /// What came of a guess.
 #[derive(Debug)]
 pub(crate) enum Verified {
     /// Right, and consumed.
-    Accepted(CodeAccepted),
+    Accepted(Proof),
     /// Compared, wrong, counted. `burnt` when it was the last one that the code takes.
     Wrong { burnt: bool },
     /// Not compared and not counted. `burnt` when the code had met too many wrong guesses before.
@@ -60,7 +48,7 @@ pub(crate) fn decide(
         CodeState::Used(_) => return not_compared(false),
         CodeState::Live => {}
     }
-    if is_spent(&record, policy, now) {
+    if is_spent(&record, policy, now) || (lock::guards(guess.slot) && lock::is_locked(&record, now)) {
         return not_compared(false);
     }
     // The MAC is computed for decoys and dead epochs too: what is known of an account takes no other time.
@@ -71,13 +59,16 @@ pub(crate) fn decide(
         record.slots[place].state = CodeState::Used(dice.first_16());
         record.run = 0;
         record.run_at = None;
-        record.towards_lock = 0;
-        return Decision::write(record, Verified::Accepted(CodeAccepted { epoch: slot_epoch }));
+        lock::open(&mut record);
+        return Decision::write(record, Verified::Accepted(Proof::of(slot_epoch)));
     }
     let burnt = count_wrong(&mut record.slots[place], policy);
     throttle::push(&mut record.failures, now, Policy::LONGEST_WINDOW);
     record.run = record.run.saturating_add(1);
     record.run_at = Some(now);
+    if lock::guards(guess.slot) {
+        lock::count(&mut record, policy, now);
+    }
     Decision::write(record, Verified::Wrong { burnt })
 }
 

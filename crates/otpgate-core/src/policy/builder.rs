@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CodeFormat, Disclosure, Policy, Window, budget};
+use super::{CodeFormat, Disclosure, Lockout, Policy, Window, budget};
 use crate::Profile;
 use crate::error::{ConfigError, ConfigErrorKind};
 
@@ -102,6 +102,30 @@ impl PolicyBuilder {
         self
     }
 
+    /// The lock of `platform`; default 5 failures in a row for 15 minutes, `None` turns it off.
+    pub fn lockout(mut self, lockout: impl Into<Option<Lockout>>) -> Self {
+        self.0.lockout = lockout.into();
+        self
+    }
+
+    /// Password resets that may be asked for one address; default 3 an hour.
+    pub fn resets(mut self, window: Window) -> Self {
+        self.0.resets = window;
+        self
+    }
+
+    /// How long a reset token lives; default and at most one hour.
+    pub fn reset_ttl(mut self, life: Duration) -> Self {
+        self.0.reset_ttl = life;
+        self
+    }
+
+    /// The shortest password that may be set, in characters; default 8, and never less (NIST SP 800-63B-4, 3.1.1.2).
+    pub fn least_password(mut self, characters: usize) -> Self {
+        self.0.least_password = characters;
+        self
+    }
+
     /// Turns every limit by client address off. Costs: one address may spray, list and flood without end. For load tests.
     pub fn insecure_without_address_limits(mut self) -> Self {
         self.0.limit_addresses = false;
@@ -155,6 +179,21 @@ impl PolicyBuilder {
         }
         if p.resend_cooldown.is_some_and(|c| c > Policy::LONGEST_WINDOW) || p.refresh_grace > Duration::from_secs(60) {
             return refuse("a cool-down is at most 24 h and a refresh grace at most 60 s");
+        }
+        if p.reset_ttl < second
+            || p.reset_ttl > Duration::from_secs(3_600)
+            || p.resets.limit == 0
+            || p.resets.span > Policy::LONGEST_WINDOW
+        {
+            return refuse(
+                "a reset token lives from 1 s to 1 h, and at least one reset fits its window of at most 24 h",
+            );
+        }
+        if p.least_password < 8 || p.least_password > 64 {
+            return refuse("the shortest password has 8 to 64 characters");
+        }
+        if p.lockout.is_some_and(|l| l.failures == 0 || l.span < second || l.span > Policy::LONGEST_WINDOW) {
+            return refuse("a lock starts after at least one failure and holds from 1 s to 24 h");
         }
         for lives in p.lives {
             let least = lives.idle.into_iter().chain(lives.absolute).min();

@@ -64,6 +64,15 @@ impl CodeFormat {
     }
 }
 
+/// The lock of `platform`: how many failures in a row start it, and how long it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lockout {
+    /// Wrong passwords and wrong codes of `platform` in a row.
+    pub failures: u32,
+    /// How long sign-ins of `platform` are refused then.
+    pub span: Duration,
+}
+
 /// How long sessions of a profile live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lives {
@@ -121,6 +130,10 @@ pub struct Policy {
     pub(crate) refresh_grace: Duration,
     pub(crate) max_sessions: usize,
     pub(crate) disclosure: Disclosure,
+    pub(crate) lockout: Option<Lockout>,
+    pub(crate) resets: Window,
+    pub(crate) reset_ttl: Duration,
+    pub(crate) least_password: usize,
     pub(crate) limit_addresses: bool,
     pub(crate) limit_sends: bool,
     pub(crate) limit_guesses: bool,
@@ -150,6 +163,10 @@ impl Default for Policy {
             refresh_grace: Duration::from_secs(10),
             max_sessions: 20,
             disclosure: Disclosure::Conceal,
+            lockout: Some(Lockout { failures: 5, span: Duration::from_secs(15 * 60) }),
+            resets: Window::new(3, HOUR),
+            reset_ttl: Duration::from_secs(HOUR),
+            least_password: 8,
             limit_addresses: true,
             limit_sends: true,
             limit_guesses: true,

@@ -3,11 +3,11 @@
 use http::{Method, StatusCode};
 use otpgate_core::policy::Bucket;
 use otpgate_core::secret::RefreshToken;
-use otpgate_core::{Identifier, Profile, Refusal, User};
+use otpgate_core::{Identifier, Password, Profile, Refusal, User};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{RouteName, RouteSpec, Table, text};
+use super::{Asked, BodyUse, RouteName, RouteSpec, Table, Wants, text};
 use crate::Reply;
 use crate::operation::{Done, Fault, Operation};
 
@@ -21,23 +21,26 @@ pub(crate) static TABLE: Table = Table {
             method: Method::POST,
             path: "/email/check-availability",
             buckets: &[Bucket::Identity, Bucket::Availability],
-            body_may_be_empty: false,
-            decode: |body| Ok(Operation::CheckAvailability(email(body)?)),
+            body: BodyUse::Json,
+            decode: |body, _| Ok(Asked::by_token(Operation::CheckAvailability(email(body)?))),
         },
         RouteSpec {
             name: RouteName::SendCode,
             method: Method::POST,
             path: "/otp/email",
             buckets: &[Bucket::Identity],
-            body_may_be_empty: false,
-            decode: |body| Ok(Operation::SendCode { identifier: email(body)?, echo: text(body, "email")?.to_owned() }),
+            body: BodyUse::Json,
+            decode: |body, _| {
+                let echo = text(body, "email")?.to_owned();
+                Ok(Asked::by_token(Operation::SendCode { identifier: email(body)?, echo }))
+            },
         },
         RouteSpec {
             name: RouteName::LogIn,
             method: Method::POST,
             path: "/login",
             buckets: &[Bucket::Identity],
-            body_may_be_empty: false,
+            body: BodyUse::Json,
             decode: login,
         },
         RouteSpec {
@@ -45,16 +48,19 @@ pub(crate) static TABLE: Table = Table {
             method: Method::POST,
             path: "/refresh-token",
             buckets: &[],
-            body_may_be_empty: false,
-            decode: |body| Ok(Operation::Refresh(RefreshToken::presented(text(body, "refreshToken")?))),
+            body: BodyUse::Json,
+            decode: |body, _| {
+                let token = RefreshToken::presented(text(body, "refreshToken")?);
+                Ok(Asked::by_token(Operation::Refresh(token)))
+            },
         },
         RouteSpec {
             name: RouteName::LogOut,
             method: Method::POST,
             path: "/logout",
             buckets: &[],
-            body_may_be_empty: true,
-            decode: |_| Ok(Operation::LogOut),
+            body: BodyUse::Optional,
+            decode: |_, _| Ok(Asked::by_token(Operation::LogOut)),
         },
     ],
     counts_malformed: false,
@@ -63,15 +69,20 @@ pub(crate) static TABLE: Table = Table {
 };
 
 fn email(body: &Map<String, Value>) -> Result<Identifier, Fault> {
-    Identifier::email(text(body, "email")?).map_err(|_| Fault::Field("email"))
+    Identifier::email(text(body, "email")?).map_err(|_| Fault::Invalid("email"))
 }
 
-/// `isOTP` has to be `true`: there is no way from a code to a password or back.
-fn login(body: &Map<String, Value>) -> Result<Operation, Fault> {
-    let (identifier, code) = (email(body)?, text(body, "password")?.to_owned());
+/// `isOTP` says which credential `password` is: there is no way from a code to a password or back.
+fn login(body: &Map<String, Value>, wants: Wants) -> Result<Asked, Fault> {
+    let (identifier, credential) = (email(body)?, text(body, "password")?);
     match body.get("isOTP") {
-        Some(Value::Bool(true)) => Ok(Operation::VerifyCode { identifier, code }),
-        _ => Err(Fault::Field("isOTP")),
+        Some(Value::Bool(true)) => {
+            Ok(Asked::by_token(Operation::VerifyCode { identifier, code: credential.to_owned() }))
+        }
+        Some(Value::Bool(false)) if wants.passwords => {
+            Ok(Asked::by_token(Operation::SignIn { identifier, password: Password::typed(credential) }))
+        }
+        _ => Err(Fault::Invalid("isOTP")),
     }
 }
 
@@ -126,7 +137,7 @@ impl From<&User> for ShownUser {
 fn encode(done: Done) -> Reply {
     let data = match done {
         Done::Availability { is_free } => Some(Data::Availability { is_available_email: is_free }),
-        Done::CodeSent { echo } => Some(Data::Sent { email: echo }),
+        Done::CodeSent { echo, .. } => Some(Data::Sent { email: echo }),
         Done::LoggedIn(done) => Some(Data::LoggedIn {
             token: done.access.expose().to_owned(),
             refresh_token: done.refresh.expose().to_owned(),
@@ -139,6 +150,10 @@ fn encode(done: Done) -> Reply {
             refresh_token: done.refresh.expose().to_owned(),
         }),
         Done::LoggedOut => None,
+        // No route of this profile does these.
+        Done::Status(_) | Done::Reissued { .. } | Done::ResetAsked | Done::PasswordSet => {
+            return refuse(Fault::Refused(Refusal::Defect));
+        }
     };
     Reply::json(StatusCode::OK, &Envelope { status: true, data, message: "OK".to_owned() })
 }
@@ -151,10 +166,14 @@ fn refuse(fault: Fault) -> Reply {
 /// Every error of the profile: its status and its text.
 fn words(fault: Fault) -> (StatusCode, String) {
     let (status, text) = match fault {
-        Fault::Field(field) => return (StatusCode::BAD_REQUEST, format!("Invalid request: {field}")),
-        Fault::Json => (StatusCode::BAD_REQUEST, "Invalid request: body"),
+        Fault::Invalid(field) => return (StatusCode::BAD_REQUEST, format!("Invalid request: {field}")),
+        Fault::Json | Fault::UnknownTenant => (StatusCode::BAD_REQUEST, "Invalid request: body"),
         Fault::ManyCredentials => (StatusCode::BAD_REQUEST, "Invalid request: auth-token"),
-        Fault::Refused(Refusal::MalformedCode) => (StatusCode::BAD_REQUEST, "Invalid request: password"),
+        Fault::Refused(Refusal::MalformedCode | Refusal::WeakPassword) => {
+            (StatusCode::BAD_REQUEST, "Invalid request: password")
+        }
+        Fault::Refused(Refusal::WrongPassword) => (StatusCode::UNAUTHORIZED, "Invalid credentials"),
+        Fault::Refused(Refusal::WrongToken) => (StatusCode::UNAUTHORIZED, "Invalid or expired token"),
         Fault::Refused(Refusal::WrongCode) => (StatusCode::UNAUTHORIZED, "Invalid or expired code"),
         Fault::Refused(Refusal::BurntCode) => {
             (StatusCode::UNAUTHORIZED, "Too many failed attempts. Request a new code.")
@@ -179,11 +198,11 @@ mod tests {
     #[test]
     fn bodies_are_written_key_by_key_as_the_page_has_them() {
         let body = |reply: Reply| String::from_utf8(reply.body().to_vec()).unwrap();
-        let sent = encode(Done::CodeSent { echo: "user@example.com".into() });
+        let sent = encode(Done::CodeSent { echo: "user@example.com".into(), expires_in: std::time::Duration::ZERO });
         assert_eq!(body(sent), r#"{"status":true,"data":{"email":"user@example.com"},"message":"OK"}"#);
         let free = encode(Done::Availability { is_free: true });
         assert_eq!(body(free), r#"{"status":true,"data":{"isAvailableEmail":true},"message":"OK"}"#);
         assert_eq!(body(encode(Done::LoggedOut)), r#"{"status":true,"message":"OK"}"#);
-        assert_eq!(body(refuse(Fault::Field("email"))), r#"{"status":false,"message":"Invalid request: email"}"#);
+        assert_eq!(body(refuse(Fault::Invalid("email"))), r#"{"status":false,"message":"Invalid request: email"}"#);
     }
 }

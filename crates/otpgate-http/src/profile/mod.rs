@@ -1,12 +1,13 @@
 //! The profiles as tables: routes, and pure functions between the wire and the operations.
 
 pub(crate) mod identity;
+pub(crate) mod platform;
 
 use std::fmt;
 
 use http::Method;
-use otpgate_core::Profile;
 use otpgate_core::policy::Bucket;
+use otpgate_core::{Profile, Tenant};
 use serde_json::{Map, Value};
 
 use crate::Reply;
@@ -43,8 +44,45 @@ pub(crate) struct RouteSpec {
     /// What follows the base.
     pub(crate) path: &'static str,
     pub(crate) buckets: &'static [Bucket],
-    pub(crate) body_may_be_empty: bool,
-    pub(crate) decode: fn(&Map<String, Value>) -> Result<Operation, Fault>,
+    pub(crate) body: BodyUse,
+    pub(crate) decode: fn(&Map<String, Value>, Wants) -> Result<Asked, Fault>,
+}
+
+/// What a route makes of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyUse {
+    /// One JSON object.
+    Json,
+    /// One JSON object, or nothing.
+    Optional,
+    /// It is not looked at.
+    Ignored,
+}
+
+/// What the host wants of a profile.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wants {
+    /// Signing in with passwords.
+    pub(crate) passwords: bool,
+}
+
+/// What a request asks for, and in which tenant where it says so itself.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) tenant: Option<Tenant>,
+    pub(crate) operation: Operation,
+}
+
+impl Asked {
+    /// In the tenant that the body names.
+    pub(crate) fn of(tenant: Tenant, operation: Operation) -> Self {
+        Self { tenant: Some(tenant), operation }
+    }
+
+    /// In the tenant of the mount, or of the token that came along.
+    pub(crate) fn by_token(operation: Operation) -> Self {
+        Self { tenant: None, operation }
+    }
 }
 
 /// Which route it is, for settings that move, guard or leave out one of them.
@@ -55,6 +93,17 @@ pub(crate) enum RouteName {
     LogIn,
     Refresh,
     LogOut,
+    SignIn,
+    Status,
+    AskReset,
+    ResetPassword,
+}
+
+impl RouteName {
+    /// Whether the route is of no use without passwords, and not mounted then.
+    pub(crate) fn needs_passwords(self) -> bool {
+        matches!(self, Self::SignIn | Self::AskReset | Self::ResetPassword)
+    }
 }
 
 impl Table {
@@ -72,5 +121,5 @@ impl fmt::Debug for Table {
 
 /// The string in `field`.
 pub(crate) fn text<'a>(body: &'a Map<String, Value>, field: &'static str) -> Result<&'a str, Fault> {
-    body.get(field).and_then(Value::as_str).ok_or(Fault::Field(field))
+    body.get(field).and_then(Value::as_str).ok_or(Fault::Invalid(field))
 }

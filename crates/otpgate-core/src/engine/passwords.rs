@@ -1,0 +1,256 @@
+//! Passwords: signing in with one, asking for a reset, carrying it out.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_channel::oneshot;
+
+use super::deliver::{self, Parcel};
+use super::{About, Caller, Engine, Inner, LoggedIn, PasswordParts, keeper};
+use crate::flow::password::{self, Begun};
+use crate::flow::proof::Proof;
+use crate::flow::reset;
+use crate::password::{self as scheme, Matches};
+use crate::policy::Bucket;
+use crate::record::{AccountRecord, ResetRecord};
+use crate::secret::{AccessToken, Space, sha256};
+use crate::{
+    Code, EventKind, Identifier, Key, MailPurpose, Owner, Password, PasswordHash, PasswordScheme, Refusal, Tenant,
+    User, UserId,
+};
+
+impl Engine {
+    /// Signs in with a password; a right one opens a session. A session that came with the request ends.
+    ///
+    /// # Errors
+    /// [`Refusal::WrongPassword`], [`Refusal::TooMany`], [`Refusal::Forbidden`], [`Refusal::Unavailable`].
+    pub async fn sign_in(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+        password: &Password,
+        presented: Option<AccessToken>,
+    ) -> Result<LoggedIn, Refusal> {
+        let (caller, identifier, password) = (caller.clone(), identifier.clone(), password.clone());
+        self.detached(move |inner| async move {
+            let done = inner.sign_in(&caller, &identifier, &password, presented).await;
+            let (user, session) = (done.as_ref().ok().map(|d| &d.user.id), done.as_ref().ok().map(|d| d.session));
+            let about = About { caller: &caller, identifier: Some(&identifier), user, session };
+            inner.tell(EventKind::LoggedIn, about, done.as_ref().err().copied());
+            done
+        })
+        .await
+    }
+
+    /// Mails a reset token to `identifier`, if it is somebody's; the answer is the same for everybody.
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`], [`Refusal::Unavailable`].
+    pub async fn ask_reset(&self, caller: &Caller, identifier: &Identifier) -> Result<(), Refusal> {
+        let (caller, identifier) = (caller.clone(), identifier.clone());
+        self.detached(move |inner| async move {
+            let done = inner.ask_reset(&caller, &identifier).await;
+            let about = About { caller: &caller, identifier: Some(&identifier), user: None, session: None };
+            inner.tell(EventKind::ResetRequested, about, done.as_ref().err().copied());
+            done
+        })
+        .await
+    }
+
+    /// Sets a new password by a reset token. When this is `Ok`, every session, code and token of the user is dead.
+    ///
+    /// # Errors
+    /// [`Refusal::WrongToken`], [`Refusal::WeakPassword`], [`Refusal::Forbidden`], [`Refusal::Unavailable`].
+    pub async fn reset_password(&self, caller: &Caller, token: &Code, password: &Password) -> Result<(), Refusal> {
+        password.check(&self.0.policy)?;
+        let (caller, token, password) = (caller.clone(), token.clone(), password.clone());
+        self.detached(move |inner| async move {
+            let done = inner.reset_password(&token, &password).await;
+            let about = About { caller: &caller, identifier: None, user: done.as_ref().ok(), session: None };
+            inner.tell(EventKind::PasswordReset, about, done.as_ref().err().copied());
+            done.map(drop)
+        })
+        .await
+    }
+}
+
+impl Inner {
+    fn passwords(&self) -> Result<&PasswordParts, Refusal> {
+        self.passwords.as_ref().ok_or(Refusal::Defect)
+    }
+
+    async fn sign_in(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+        password: &Password,
+        presented: Option<AccessToken>,
+    ) -> Result<LoggedIn, Refusal> {
+        if !password.fits() {
+            return Err(Refusal::WrongPassword);
+        }
+        let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
+        let epoch = self.epoch_of(caller, identifier, user.as_ref()).await?;
+        let guessed_at = self.count_address(caller.address, &[Bucket::Guesses]).await?;
+        let proven = self.prove(caller, identifier, user.as_ref(), password, epoch).await?;
+        if !matches!(proven, Proven::Wrong) {
+            self.give_back(caller.address, Bucket::Guesses, guessed_at).await?;
+        }
+        match (proven, user) {
+            (Proven::Right(proof), Some(user)) => self.open(caller, user, proof, presented).await,
+            _ => Err(Refusal::WrongPassword),
+        }
+    }
+
+    /// Counts a try, compares, and takes the count back when it was right. One try of an identifier at a time: right ones
+    /// side by side would otherwise count against each other.
+    async fn prove(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+        user: Option<&User>,
+        password: &Password,
+        epoch: u64,
+    ) -> Result<Proven, Refusal> {
+        let key = self.secrets.identifier_key(&caller.tenant, identifier);
+        let turn = self.within(keeper::TURN_DEADLINE, self.password_turns.lane(&key).lock()).await;
+        let _turn = turn.ok_or(Refusal::Unavailable)?;
+        let rule = |prior, now, _: &_| password::begin(prior, caller.profile, &self.policy, now);
+        let Begun::Counted(counted) = self.decide(&key, rule).await? else { return Ok(Proven::NotCompared) };
+        let hash = self.hash_of(caller, identifier, user).await?;
+        let Some(matches) = self.compare(password, hash).await? else { return Ok(Proven::Wrong) };
+        let Some(user) = user else { return Ok(Proven::Wrong) };
+        let proof = self.decide(&key, |prior, _, _| password::succeed(prior, counted, epoch, &matches)).await?;
+        if matches.is_old {
+            self.set_password(&caller.tenant, &user.id, password).await?;
+        }
+        Ok(Proven::Right(proof))
+    }
+
+    /// The stored hash. For an unknown user the same question is asked, and its answer is not used.
+    async fn hash_of(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+        user: Option<&User>,
+    ) -> Result<Option<PasswordHash>, Refusal> {
+        let store = &self.passwords()?.store;
+        let nobody = UserId::new(identifier.as_str()).ok();
+        let Some(id) = user.map(|u| &u.id).or(nobody.as_ref()) else { return Ok(None) };
+        let hash = self.in_time(store.password(&caller.tenant, id)).await?;
+        Ok(hash.filter(|_| user.is_some()))
+    }
+
+    async fn compare(&self, password: &Password, hash: Option<PasswordHash>) -> Result<Option<Matches>, Refusal> {
+        let password = password.clone();
+        self.blocking(move |scheme| scheme::compare(scheme, &password, hash.as_ref())).await
+    }
+
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, Refusal> {
+        let (password, salt) = (password.clone(), self.dice()?.first_16());
+        let hashed = self.blocking(move |scheme| scheme.hash(&password, &salt)).await?;
+        hashed.map_err(|error| {
+            tracing::error!(target: "otpgate", error, "a password could not be hashed");
+            Refusal::Unavailable
+        })
+    }
+
+    /// Runs slow work off the threads that drive futures, so many at a time as there are permits.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn PasswordScheme) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let parts = self.passwords()?;
+        let permit =
+            self.within(keeper::TURN_DEADLINE, parts.permits.acquire_arc()).await.ok_or(Refusal::Unavailable)?;
+        let (scheme, (done, outcome)) = (Arc::clone(&parts.scheme), oneshot::channel());
+        self.runtime.spawn_blocking(Box::new(move || {
+            let result = work(&*scheme);
+            drop(permit);
+            // Nobody may be waiting any more.
+            let _ = done.send(result);
+        }));
+        outcome.await.map_err(|_| Refusal::Defect)
+    }
+
+    async fn set_password(&self, tenant: &Tenant, user: &UserId, password: &Password) -> Result<(), Refusal> {
+        let hash = self.hash(password).await?;
+        let known = self.in_time(self.passwords()?.store.set_password(tenant, user, &hash)).await?;
+        if known { Ok(()) } else { Err(Refusal::WrongToken) }
+    }
+
+    async fn ask_reset(self: &Arc<Self>, caller: &Caller, identifier: &Identifier) -> Result<(), Refusal> {
+        let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
+        self.expect_valve_open(caller).await?;
+        let key = self.secrets.identifier_key(&caller.tenant, identifier);
+        self.decide(&key, |prior, now, _| reset::ask(prior, &self.policy, now)).await??;
+        self.count_valve(caller).await?;
+
+        let token = URL_SAFE_NO_PAD.encode(self.dice()?.last_32());
+        let (hash, now) = (sha256(token.as_bytes()), self.clock.now());
+        // An unknown address gets the same two writes, at places that no token leads to.
+        let (account, owner) = self.account_of(caller, identifier, user.as_ref());
+        self.decide(&account, |prior, now, _| reset::issue(prior, owner, hash, &self.policy, now)).await?;
+        let expires_at = now.plus(self.policy.reset_ttl);
+        let record =
+            ResetRecord { tenant: caller.tenant.clone(), user: user.as_ref().map(|u| u.id.clone()), expires_at };
+        self.put_new(&self.reset_key(&hash), &record).await?;
+
+        let parcel = Parcel {
+            purpose: MailPurpose::ResetPassword,
+            code: Code::new(token),
+            expires_at,
+            life: self.policy.reset_ttl,
+        };
+        deliver::hand_over(self, caller, identifier, user, parcel);
+        Ok(())
+    }
+
+    /// The account behind an identifier, or a place of its own for an unknown one.
+    fn account_of(&self, caller: &Caller, identifier: &Identifier, user: Option<&User>) -> (Key, Owner) {
+        match user {
+            Some(user) => {
+                let Caller { tenant, .. } = caller;
+                (self.secrets.account_key(tenant, &user.id), self.secrets.owner(tenant, &user.id))
+            }
+            None => {
+                let parts = [caller.tenant.as_str().as_bytes(), identifier.as_str().as_bytes()];
+                let key = self.secrets.key(Space::Probe, &parts);
+                (key, Owner(key.0))
+            }
+        }
+    }
+
+    fn reset_key(&self, hash: &[u8; 32]) -> Key {
+        self.secrets.key(Space::Reset, &[hash])
+    }
+
+    /// Bump, consume and close; set the password; bump again and open. Only then is it acknowledged.
+    async fn reset_password(&self, token: &Code, password: &Password) -> Result<UserId, Refusal> {
+        let hash = sha256(token.expose().as_bytes());
+        let found = self.load::<ResetRecord>(&self.reset_key(&hash)).await?.record;
+        let Some(ResetRecord { tenant, user: Some(id), .. }) = found else { return Err(Refusal::WrongToken) };
+        let user = self.in_time(self.directory.get(&tenant, &id)).await?.ok_or(Refusal::WrongToken)?;
+        let (account, owner) = (self.secrets.account_key(&tenant, &id), self.secrets.owner(&tenant, &id));
+        // Asked before the slow hash, and decided after it.
+        let present = self.load::<AccountRecord>(&account).await?.record;
+        reset::begin(present, &hash, self.clock.now()).outcome?;
+        let new = self.hash(password).await?;
+        self.decide(&account, |prior, now, _| reset::begin(prior, &hash, now)).await??;
+        let known = self.in_time(self.passwords()?.store.set_password(&tenant, &id, &new)).await?;
+        self.decide(&account, |prior, _, _| reset::finish(prior, owner)).await?;
+        for identifier in crate::store_directory::identifiers(&user).unwrap_or_default() {
+            let key = self.secrets.identifier_key(&tenant, &identifier);
+            self.decide(&key, |prior, _, _| reset::unlock(prior)).await?;
+        }
+        if known { Ok(id) } else { Err(Refusal::WrongToken) }
+    }
+}
+
+/// What came of a try.
+enum Proven {
+    Right(Proof),
+    Wrong,
+    NotCompared,
+}
