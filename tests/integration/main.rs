@@ -1,0 +1,1 @@
+//! What the scenarios cannot say: real sockets, ways of mounting, logs, rotation.
