@@ -6,8 +6,8 @@ use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Sqlite, SqlitePool};
 
-use crate::SqliteStore;
 use crate::sql::Sql;
+use crate::{SqliteStore, primary_code};
 
 /// The settings of a [`SqliteStore`].
 ///
@@ -25,6 +25,8 @@ pub struct SqliteStoreBuilder {
     busy_timeout: Duration,
 }
 
+/// Another connection holds a lock.
+const SQLITE_BUSY: i32 = 5;
 /// What the tables look like; grows when they change.
 const VERSION: i64 = 1;
 
@@ -67,9 +69,11 @@ impl SqliteStoreBuilder {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(self.busy_timeout)
+            // Random keys touch many pages: fewer, larger checkpoints write each of them less often (16 MiB of log).
+            .pragma("wal_autocheckpoint", "4000")
             .row_buffer_size(256);
-        let pool = own_pool().max_connections(self.max_connections);
-        let pool = pool.connect_with(options).await.map_err(|e| backend("the database could not be opened", e))?;
+        let pool = own_pool().max_connections(self.max_connections).connect_lazy_with(options);
+        first_connection(&pool, self.busy_timeout).await.map_err(|e| backend("the database could not be opened", e))?;
         self.connect(pool).await
     }
 
@@ -102,6 +106,22 @@ impl SqliteStoreBuilder {
 fn own_pool() -> PoolOptions<Sqlite> {
     // A connection to a file does not break while it lies idle: asking it each time would double the waits.
     PoolOptions::new().acquire_timeout(Duration::from_secs(2)).test_before_acquire(false)
+}
+
+/// Opens one connection. Of two processes that open a fresh file, one turns the write-ahead log on under a lock that SQLite does
+/// not wait for: it is waited for here.
+async fn first_connection(pool: &SqlitePool, patience: Duration) -> Result<(), sqlx::Error> {
+    const STEP: Duration = Duration::from_millis(10);
+    let mut waited = Duration::ZERO;
+    loop {
+        match pool.acquire().await {
+            Err(error) if primary_code(&error) == Some(SQLITE_BUSY) && waited < patience => {
+                tokio::time::sleep(STEP).await;
+                waited += STEP;
+            }
+            other => return other.map(drop),
+        }
+    }
 }
 
 fn backend(text: &str, cause: sqlx::Error) -> ConfigError {

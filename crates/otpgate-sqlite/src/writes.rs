@@ -95,20 +95,19 @@ async fn alone_swap(
 /// All in one transaction that holds the write lock from its beginning: what is read in it stays true until it is committed.
 async fn together(sql: &Sql, connection: &mut Connection, asked: &[Write]) -> Result<Vec<u64>, Failed> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(Failed::Unknown)?;
-    let answers = match write_all(sql, &mut transaction, asked).await {
-        Ok(answers) => answers,
-        Err(error) => {
-            return Err(match transaction.rollback().await {
-                Ok(()) => Failed::Undone,
-                Err(_) => {
-                    connection.close_on_drop();
-                    Failed::Unknown(error)
-                }
-            });
-        }
+    let (undone, error) = match write_all(sql, &mut transaction, asked).await {
+        Ok(answers) => match transaction.commit().await {
+            Ok(()) => return Ok(answers),
+            Err(error) => (false, error),
+        },
+        Err(error) => (transaction.rollback().await.is_ok(), error),
     };
-    transaction.commit().await.map_err(Failed::Unknown)?;
-    Ok(answers)
+    if undone {
+        return Err(Failed::Undone);
+    }
+    // SQLite has undone it by itself, and sqlx would count it as open for ever.
+    connection.close_on_drop();
+    Err(Failed::Unknown(error))
 }
 
 async fn write_all(sql: &Sql, connection: &mut SqliteConnection, asked: &[Write]) -> Result<Vec<u64>, sqlx::Error> {

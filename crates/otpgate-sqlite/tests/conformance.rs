@@ -1,4 +1,5 @@
 //! The store contract, on each kind of pool.
+#![expect(clippy::unwrap_used, reason = "what fails here fails its test")]
 
 use otpgate_sqlite::SqliteStore;
 use otpgate_testkit::Kit;
