@@ -1,11 +1,14 @@
 //! Every scenario over every store, in both frameworks, compared byte for byte.
 
+mod drive;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
-use otpgate_matrix::{drivers, stores};
 use otpgate_testkit::wire::scenarios;
+
+use drive::{drivers, stores};
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();

@@ -22,7 +22,7 @@ pub use paced::PacedRuntime;
 pub use plain::{Reply, Request};
 pub use run::Scenario;
 pub use scenarios::scenarios;
-pub use setup::{Setup, usual_secrets};
+pub use setup::{Setup, usual_master, usual_secrets};
 pub use transcript::Transcript;
 pub use vault::Written;
 pub use verbs::{AVAILABILITY, LOGIN, LOGOUT, REFRESH, ROUTES, SEND, Tokens, has_word, nth_other, other_than};

@@ -107,7 +107,16 @@ impl fmt::Debug for Setup {
 /// Never; the secret is a constant.
 #[must_use]
 pub fn usual_secrets() -> Secrets {
-    Secrets::new(ok(MasterSecret::new(*b"a master secret for tests, 32+ bytes")))
+    Secrets::new(usual_master())
+}
+
+/// The master secret of a world that names none.
+///
+/// # Panics
+/// Never; the secret is a constant.
+#[must_use]
+pub fn usual_master() -> MasterSecret {
+    ok(MasterSecret::new(*b"a master secret for tests, 32+ bytes"))
 }
 
 /// A setting that the kit knows to be good.

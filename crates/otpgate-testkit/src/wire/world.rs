@@ -52,6 +52,12 @@ pub(super) struct Shared {
 }
 
 impl World {
+    /// A world of its own, for a test that is no scenario.
+    pub async fn alone(driver: &Arc<dyn Driver>, stores: &Arc<dyn Stores>, setup: Setup) -> Self {
+        let (driver, stores) = (Arc::clone(driver), Arc::clone(stores));
+        Self::open(Arc::new(Place { driver, stores, transcript: Transcript::default(), seed: 11 }), setup).await
+    }
+
     pub(super) async fn open(place: Arc<Place>, setup: Setup) -> Self {
         let (store, keep) = place.stores.open().await;
         let clock = SetClock::default();

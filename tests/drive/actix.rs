@@ -16,11 +16,11 @@ use otpgate_testkit::wire::{Driver, Mounted, Reply, Request};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::Shown;
+use super::host::Shown;
 
 /// actix-web.
 #[derive(Clone, Copy, Debug)]
-pub struct Actix;
+pub(crate) struct Actix;
 
 /// Threads that answer; actix-web would take one for each core.
 const WORKERS: usize = 2;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// A session as `/me` and `/maybe` show it.
 #[derive(Clone, Debug)]
-pub struct Shown(pub String);
+pub(crate) struct Shown(pub(crate) String);
 
 impl From<&Session> for Shown {
     fn from(session: &Session) -> Self {

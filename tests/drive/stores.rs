@@ -11,7 +11,7 @@ use otpgate_testkit::wire::Stores;
 
 /// The memory store.
 #[derive(Clone, Copy, Debug)]
-pub struct Memory;
+pub(crate) struct Memory;
 
 impl Stores for Memory {
     fn name(&self) -> &'static str {
@@ -25,7 +25,7 @@ impl Stores for Memory {
 
 /// The SQLite store, each in a database file of its own.
 #[derive(Clone, Copy, Debug)]
-pub struct Sqlite;
+pub(crate) struct Sqlite;
 
 impl Stores for Sqlite {
     fn name(&self) -> &'static str {

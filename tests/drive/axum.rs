@@ -14,11 +14,11 @@ use otpgate_core::runtime::BoxFuture;
 use otpgate_testkit::wire::{Driver, Mounted, Reply, Request};
 use tower::ServiceExt as _;
 
-use crate::Shown;
+use super::host::Shown;
 
 /// axum.
 #[derive(Clone, Copy, Debug)]
-pub struct Axum;
+pub(crate) struct Axum;
 
 impl Driver for Axum {
     fn name(&self) -> &'static str {
