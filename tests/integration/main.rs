@@ -1,4 +1,5 @@
 //! What the scenarios cannot say: real sockets, ways of mounting, logs, rotation.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 #[path = "../drive/mod.rs"]
 mod drive;

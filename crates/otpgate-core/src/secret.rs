@@ -112,6 +112,7 @@ pub(crate) enum Space {
     Probe = 9,
     Tenant = 10,
     Reset = 11,
+    Decoy = 15,
 }
 
 impl Secrets {

@@ -103,6 +103,9 @@ impl Inner {
         presented: Option<AccessToken>,
     ) -> Result<LoggedIn, Refusal> {
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
+        if user.is_none() && self.policy.disclosure.tells_at_verification(caller.profile) {
+            return Err(Refusal::UnknownUser);
+        }
         // The epoch is read before the credential is checked: whatever bumps it from here on wins.
         let epoch = self.epoch_of(caller, identifier, user.as_ref()).await?;
         // Counted before the code is compared, and given back when it was right or was not compared at all.
@@ -138,7 +141,7 @@ impl Inner {
             Some(user) => self.secrets.account_key(&caller.tenant, &user.id),
             None => {
                 let parts = [caller.tenant.as_str().as_bytes(), identifier.as_str().as_bytes()];
-                self.secrets.key(Space::Probe, &parts)
+                self.secrets.key(Space::Decoy, &parts)
             }
         };
         Ok(self.load::<AccountRecord>(&key).await?.record.map_or(0, |a| a.epoch))

@@ -216,7 +216,7 @@ impl Inner {
             }
             None => {
                 let parts = [caller.tenant.as_str().as_bytes(), identifier.as_str().as_bytes()];
-                let key = self.secrets.key(Space::Probe, &parts);
+                let key = self.secrets.key(Space::Decoy, &parts);
                 (key, Owner(key.0))
             }
         }

@@ -36,6 +36,13 @@ pub enum Disclosure {
     Reveal,
 }
 
+impl Disclosure {
+    /// Whether a code that is tried for an unknown address is answered as such: `platform` documents that failure.
+    pub(crate) fn tells_at_verification(self, profile: Profile) -> bool {
+        self == Self::Reveal && profile == Profile::Platform
+    }
+}
+
 /// What the alphabet of a code is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeFormat {

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -58,6 +59,7 @@ pub struct FlakyStore<S>(Arc<Flaky<S>>);
 
 struct Flaky<S> {
     store: S,
+    hanging: AtomicUsize,
     orders: Mutex<Orders>,
 }
 
@@ -73,7 +75,7 @@ impl<S: Store> FlakyStore<S> {
     /// A store that does what `store` does.
     #[must_use]
     pub fn over(store: S) -> Self {
-        Self(Arc::new(Flaky { store, orders: Mutex::default() }))
+        Self(Arc::new(Flaky { store, hanging: AtomicUsize::new(0), orders: Mutex::default() }))
     }
 
     /// From now on every call of `op` fails.
@@ -118,6 +120,25 @@ impl<S: Store> FlakyStore<S> {
         &self.0.store
     }
 
+    /// How many calls hang now.
+    #[must_use]
+    pub fn hanging(&self) -> usize {
+        self.0.hanging.load(Ordering::SeqCst)
+    }
+
+    async fn hang<T>(&self) -> T {
+        /// Counts for as long as the caller waits.
+        struct Hangs<'a>(&'a AtomicUsize);
+        impl Drop for Hangs<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.0.hanging.fetch_add(1, Ordering::SeqCst);
+        let _hangs = Hangs(&self.0.hanging);
+        pending().await
+    }
+
     fn orders(&self) -> MutexGuard<'_, Orders> {
         self.0.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,10 +160,10 @@ impl<S: Store> FlakyStore<S> {
             None => call.await,
             Some(Failure::Refuse(kind)) => Err(StoreError::new(kind)),
             Some(Failure::RefuseAfter(kind)) => call.await.and(Err(StoreError::new(kind))),
-            Some(Failure::Hang) => pending().await,
+            Some(Failure::Hang) => self.hang().await,
             Some(Failure::HangAfter) => {
                 drop(call.await);
-                pending().await
+                self.hang().await
             }
         }
     }

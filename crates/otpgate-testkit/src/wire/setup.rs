@@ -4,7 +4,7 @@ use std::fmt;
 
 use otpgate_core::policy::PolicyBuilder;
 use otpgate_core::token::{SigningKey, TokenSettings};
-use otpgate_core::{ConfigError, MasterSecret, Policy, Secrets, Tenant};
+use otpgate_core::{MasterSecret, Policy, Secrets, Tenant};
 use otpgate_http::{GateBuilder, Identity};
 
 type Change<T> = Box<dyn FnOnce(T) -> T>;
@@ -18,6 +18,7 @@ pub struct Setup {
     pub(super) secrets: Option<Secrets>,
     pub(super) tokens: TokenSettings,
     pub(super) real_chance: bool,
+    pub(super) platform: bool,
 }
 
 impl Default for Setup {
@@ -30,6 +31,7 @@ impl Default for Setup {
             secrets: None,
             tokens: TokenSettings::default(),
             real_chance: false,
+            platform: false,
         }
     }
 }
@@ -53,6 +55,13 @@ impl Setup {
     #[must_use]
     pub fn identity(mut self, change: impl FnOnce(Identity) -> Identity + 'static) -> Self {
         self.identity.push(Box::new(change));
+        self
+    }
+
+    /// Mounts profile `platform` too, with passwords hashed at next to no cost.
+    #[must_use]
+    pub fn platform(mut self) -> Self {
+        self.platform = true;
         self
     }
 
@@ -121,7 +130,7 @@ pub fn usual_master() -> MasterSecret {
 
 /// A setting that the kit knows to be good.
 #[track_caller]
-pub(super) fn ok<T>(result: Result<T, ConfigError>) -> T {
+pub(super) fn ok<T, E: fmt::Display>(result: Result<T, E>) -> T {
     match result {
         Ok(value) => value,
         Err(error) => panic!("the kit's own setting is refused: {error}"),

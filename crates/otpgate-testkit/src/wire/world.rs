@@ -6,9 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use otpgate_core::engine::Parts;
-use otpgate_core::{Clock as _, Engine, Entropy, OsEntropy, Store, StoreDirectory, Tenant, Timestamp};
-use otpgate_http::{Gate, Identity, Profiles};
+use otpgate_core::engine::{Parts, PasswordParts};
+use otpgate_core::password::Argon2id;
+use otpgate_core::{
+    Clock as _, Directory as _, Engine, Entropy, Identifier, OsEntropy, Password, PasswordScheme as _, Passwords as _,
+    Store, StoreDirectory, Tenant, Timestamp, User, UserId,
+};
+use otpgate_http::{Gate, Identity, Platform, Profiles};
 
 use super::directory::{EventLog, SwitchedDirectory};
 use super::setup::{Setup, ok, usual_secrets};
@@ -97,7 +101,13 @@ impl World {
         let seeded = people::seed(shared.directory.users(), &setup.tenant).await;
         assert!(seeded.is_ok(), "the store does not keep users: {seeded:?}");
         let identity = setup.identity.into_iter().fold(Identity::new(setup.tenant.clone()), |i, change| change(i));
-        let profiles = ok(Profiles::builder().identity(identity).build());
+        let mut profiles = Profiles::builder().identity(identity);
+        if setup.platform {
+            let users = StoreDirectory::new(shared.store.clone(), &parts.secrets);
+            parts.passwords = Some(PasswordParts::new(users, cheap_scheme(), 4));
+            profiles = profiles.platform(Platform::new());
+        }
+        let profiles = ok(profiles.build());
         let builder = Gate::builder(ok(Engine::with_settings(parts, &setup.tokens)), profiles);
         let gate = ok(setup.gate.into_iter().fold(builder, |b, change| change(b)).build());
         let prefix =
@@ -117,6 +127,47 @@ impl World {
         let node = Self::join(Arc::clone(&self.place), self.shared.clone(), change(Setup::default())).await;
         node.come_from(self.peer());
         node
+    }
+
+    /// Gives the user with this address a password.
+    ///
+    /// # Panics
+    /// When there is no such user, or the store fails.
+    pub async fn set_password(&self, email: &str, password: &str) {
+        let Ok(hash) = cheap_scheme().hash(&Password::typed(password), &[7; 16]) else { panic!("no hash") };
+        let user = self.user(email).await;
+        let set = self.directory().users().set_password(&self.tenant, &user.id, &hash).await;
+        assert!(matches!(set, Ok(true)), "{set:?}");
+    }
+
+    /// Changes the user with this address in the directory.
+    ///
+    /// # Panics
+    /// When there is no such user, or the store fails.
+    pub async fn change_user(&self, email: &str, change: impl FnOnce(&mut User)) {
+        let mut user = self.user(email).await;
+        change(&mut user);
+        let replaced = self.directory().users().replace(&self.tenant, &user).await;
+        assert!(matches!(replaced, Ok(true)), "{replaced:?}");
+    }
+
+    /// Makes another tenant known, by a user of its own.
+    ///
+    /// # Panics
+    /// When the store fails.
+    pub async fn add_tenant(&self, name: &str) {
+        let tenant = ok(Tenant::new(name));
+        let user = User { email: Some("z@example.com".into()), ..User::new(ok(UserId::new("z"))) };
+        let added = self.directory().users().add(&tenant, &user).await;
+        assert!(matches!(added, Ok(true)), "{added:?}");
+    }
+
+    async fn user(&self, email: &str) -> User {
+        let address = ok(Identifier::email(email));
+        match self.directory().users().find(&self.tenant, &address).await {
+            Ok(Some(user)) => user,
+            other => panic!("no user {email}: {other:?}"),
+        }
     }
 
     /// The gate that the app stands behind.
@@ -217,4 +268,9 @@ impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("World").field("gate", &self.gate).field("tenant", &self.tenant).finish_non_exhaustive()
     }
+}
+
+/// Argon2id with so little memory that a test can have many hashes.
+fn cheap_scheme() -> Argon2id {
+    ok(Argon2id::with_params(8, 1, 1))
 }

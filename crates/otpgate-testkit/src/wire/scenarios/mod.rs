@@ -8,6 +8,7 @@ mod identifiers;
 mod limits;
 mod login;
 mod logout;
+mod platform;
 mod races;
 mod refresh;
 mod requests;
@@ -56,6 +57,7 @@ pub fn scenarios() -> Vec<Scenario> {
         faults::list(),
         crosscutting::list(),
         races::list(),
+        platform::list(),
     ]
     .concat()
 }
