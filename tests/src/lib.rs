@@ -1,1 +1,1 @@
-//! tests
+//! Nothing: the matrix is its tests.

@@ -20,7 +20,7 @@ pub use body::Body;
 pub use builder::{GateBuilder, Guard, Identity, Platform, Profiles, ProfilesBuilder};
 pub use gate::{Gate, Route};
 pub use peer::PeerPolicy;
-pub use profile::GENERIC_SENT_TEXT;
+pub use profile::{FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT};
 pub use reply::Reply;
 pub use runtime::TokioRuntime;
 pub use verdict::{Judged, Refused, Session, Verdict};

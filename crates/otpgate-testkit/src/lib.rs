@@ -9,6 +9,7 @@
 
 pub mod doubles;
 pub mod store;
+pub mod wire;
 
 pub use doubles::{
     CaptureMailer, Captured, FailingEntropy, Failure, FixedEntropy, FlakyStore, HistoryStore, SetClock, StoreOp,

@@ -36,8 +36,8 @@ pub use otpgate_core::{
     StoreError, StoreErrorKind, Swapped, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId, async_trait,
 };
 pub use otpgate_http::{
-    GENERIC_SENT_TEXT, Gate, Identity, Judged, PeerPolicy, Platform, Profiles, ProfilesBuilder, Refused, TokioRuntime,
-    Verdict,
+    FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, PeerPolicy, Platform, Profiles, ProfilesBuilder,
+    Refused, TokioRuntime, Verdict,
 };
 
 #[cfg(feature = "mail")]

@@ -16,6 +16,10 @@ use crate::operation::{Done, Fault, Operation};
 /// What to show a person who asked for a code, whether or not the address is registered (page 1, best practices).
 pub const GENERIC_SENT_TEXT: &str = "If this email is registered, you will receive a code.";
 
+/// What a client deletes after a logout: the header values of its later calls and the refresh token (page 1, session
+/// termination). The server takes none of the tokens any more; copies on the device are the client's to forget.
+pub const FORGET_AFTER_LOGOUT: [&str; 4] = ["auth-token", "refreshToken", "account-id", "organization-id"];
+
 /// The largest body of a standard route, in bytes.
 pub(crate) const LARGEST_BODY: usize = 8 * 1024;
 

@@ -1,0 +1,61 @@
+//! The scenarios, by topic. A function that no list names does not compile: it is dead code.
+
+mod availability;
+mod crosscutting;
+mod faults;
+mod guessing;
+mod identifiers;
+mod limits;
+mod login;
+mod logout;
+mod races;
+mod refresh;
+mod requests;
+mod sending;
+mod session;
+mod tokens;
+
+use super::run::Scenario;
+
+/// The list of a file: `fn list() -> Vec<Scenario>` of the functions that are named, the racing ones behind `racing:`.
+macro_rules! list {
+    ($($name:ident),* $(,)? $(; racing: $($racer:ident),* $(,)?)?) => {
+        pub(super) fn list() -> Vec<$crate::wire::run::Scenario> {
+            vec![
+                $($crate::wire::run::Scenario {
+                    name: stringify!($name),
+                    racing: false,
+                    run: |w| Box::pin($name(w)),
+                },)*
+                $($($crate::wire::run::Scenario {
+                    name: stringify!($racer),
+                    racing: true,
+                    run: |w| Box::pin($racer(w)),
+                },)*)?
+            ]
+        }
+    };
+}
+use list;
+
+/// All scenarios.
+#[must_use]
+pub fn scenarios() -> Vec<Scenario> {
+    [
+        availability::list(),
+        sending::list(),
+        login::list(),
+        refresh::list(),
+        logout::list(),
+        session::list(),
+        limits::list(),
+        requests::list(),
+        identifiers::list(),
+        guessing::list(),
+        tokens::list(),
+        faults::list(),
+        crosscutting::list(),
+        races::list(),
+    ]
+    .concat()
+}

@@ -1,0 +1,135 @@
+//! How a world is set up, and what a scenario may change of it.
+
+use std::fmt;
+
+use otpgate_core::policy::PolicyBuilder;
+use otpgate_core::token::{SigningKey, TokenSettings};
+use otpgate_core::{ConfigError, MasterSecret, Policy, Secrets, Tenant};
+use otpgate_http::{GateBuilder, Identity};
+
+type Change<T> = Box<dyn FnOnce(T) -> T>;
+
+/// The settings of a world; the default is what an app gets that changes nothing.
+pub struct Setup {
+    pub(super) policy: PolicyBuilder,
+    pub(super) tenant: Tenant,
+    pub(super) identity: Vec<Change<Identity>>,
+    pub(super) gate: Vec<Change<GateBuilder>>,
+    pub(super) secrets: Option<Secrets>,
+    pub(super) tokens: TokenSettings,
+    pub(super) real_chance: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            policy: Policy::builder(),
+            tenant: Tenant::default(),
+            identity: Vec::new(),
+            gate: Vec::new(),
+            secrets: None,
+            tokens: TokenSettings::default(),
+            real_chance: false,
+        }
+    }
+}
+
+impl Setup {
+    /// Changes the policy.
+    #[must_use]
+    pub fn policy(mut self, change: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Self {
+        self.policy = change(self.policy);
+        self
+    }
+
+    /// The tenant whose users log in.
+    #[must_use]
+    pub fn tenant(mut self, tenant: Tenant) -> Self {
+        self.tenant = tenant;
+        self
+    }
+
+    /// Changes how profile `identity` is mounted.
+    #[must_use]
+    pub fn identity(mut self, change: impl FnOnce(Identity) -> Identity + 'static) -> Self {
+        self.identity.push(Box::new(change));
+        self
+    }
+
+    /// Changes the gate.
+    #[must_use]
+    pub fn gate(mut self, change: impl FnOnce(GateBuilder) -> GateBuilder + 'static) -> Self {
+        self.gate.push(Box::new(change));
+        self
+    }
+
+    /// The key ring.
+    #[must_use]
+    pub fn secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = Some(secrets);
+        self
+    }
+
+    /// Signs access tokens with the Ed25519 key that the kit has in clear, so that a scenario can sign what it likes.
+    ///
+    /// # Panics
+    /// Never; the key is a constant.
+    #[must_use]
+    pub fn ed25519(mut self) -> Self {
+        self.tokens.keys = vec![ok(SigningKey::ed25519_pem(ED25519.as_bytes()))];
+        self
+    }
+
+    /// How access tokens are signed and for whom.
+    #[must_use]
+    pub fn tokens(mut self, tokens: TokenSettings) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// Uses the operating system's random bytes in place of fixed ones.
+    #[must_use]
+    pub fn real_chance(mut self) -> Self {
+        self.real_chance = true;
+        self
+    }
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("policy", &self.policy).field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+/// The ring of a world that names none.
+///
+/// # Panics
+/// Never; the secret is a constant.
+#[must_use]
+pub fn usual_secrets() -> Secrets {
+    Secrets::new(usual_master())
+}
+
+/// The master secret of a world that names none.
+///
+/// # Panics
+/// Never; the secret is a constant.
+#[must_use]
+pub fn usual_master() -> MasterSecret {
+    ok(MasterSecret::new(*b"a master secret for tests, 32+ bytes"))
+}
+
+/// A setting that the kit knows to be good.
+#[track_caller]
+pub(super) fn ok<T>(result: Result<T, ConfigError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("the kit's own setting is refused: {error}"),
+    }
+}
+
+/// A private key for tests that everybody knows.
+pub(super) const ED25519: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIOeOwm8gEtCyrdqIrxELcXJFXFqPaIcH376vozfRfpJi
+-----END PRIVATE KEY-----
+";

@@ -1,0 +1,70 @@
+//! A store that remembers every value that was ever written, so that a test can look for secrets in them.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use otpgate_core::{Expect, Key, Owner, Record, Store, StoreError, Swapped, Timestamp};
+
+/// Everything that was written. Clones are one list.
+#[derive(Clone, Default)]
+pub struct Written(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Written {
+    /// Whether any value holds these bytes.
+    #[must_use]
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        self.with(|values| values.iter().any(|v| v.windows(bytes.len()).any(|w| w == bytes)))
+    }
+
+    /// How many values were written.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.with(|values| values.len())
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Vec<Vec<u8>>) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Written({})", self.count())
+    }
+}
+
+pub(super) struct Vault {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) written: Written,
+}
+
+#[async_trait]
+impl Store for Vault {
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.store.load(key).await
+    }
+
+    async fn swap(&self, key: &Key, expect: Expect, next: Option<&Record>) -> Result<Swapped, StoreError> {
+        if let Some(next) = next {
+            self.written.with(|values| values.push(next.value.clone()));
+        }
+        self.store.swap(key, expect, next).await
+    }
+
+    async fn add(&self, key: &Key, delta: u32, expires_at: Timestamp) -> Result<u64, StoreError> {
+        self.store.add(key, delta, expires_at).await
+    }
+
+    async fn owned(&self, owner: &Owner, after: Option<&Key>, limit: u32) -> Result<Vec<(Key, Record)>, StoreError> {
+        self.store.owned(owner, after, limit).await
+    }
+
+    async fn drop_owned(&self, owner: &Owner) -> Result<u64, StoreError> {
+        self.store.drop_owned(owner).await
+    }
+
+    async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.store.sweep(before, limit).await
+    }
+}

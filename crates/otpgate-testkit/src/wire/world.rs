@@ -1,0 +1,220 @@
+//! One deployment in one process.
+
+use std::any::Any;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use otpgate_core::engine::Parts;
+use otpgate_core::{Clock as _, Engine, Entropy, OsEntropy, Store, StoreDirectory, Tenant, Timestamp};
+use otpgate_http::{Gate, Identity, Profiles};
+
+use super::directory::{EventLog, SwitchedDirectory};
+use super::setup::{Setup, ok, usual_secrets};
+use super::transcript::Transcript;
+use super::vault::{Vault, Written};
+use super::{Driver, Mounted, PacedRuntime, Stores, people};
+use crate::{CaptureMailer, FixedEntropy, FlakyStore, SetClock};
+
+/// A deployment: an app of one framework over one store, with a clock, chance and a mailbox that the test holds.
+pub struct World {
+    pub(super) place: Arc<Place>,
+    pub(super) shared: Shared,
+    pub(super) gate: Gate,
+    pub(super) mounted: Arc<dyn Mounted>,
+    pub(super) peer: Mutex<IpAddr>,
+    pub(super) prefix: String,
+    tenant: Tenant,
+}
+
+/// Where worlds are made.
+pub(super) struct Place {
+    pub(super) driver: Arc<dyn Driver>,
+    pub(super) stores: Arc<dyn Stores>,
+    pub(super) transcript: Transcript,
+    pub(super) seed: u64,
+}
+
+/// What the nodes of one deployment share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) clock: SetClock,
+    pub(super) runtime: PacedRuntime,
+    pub(super) mailer: CaptureMailer,
+    pub(super) store: FlakyStore<Arc<dyn Store>>,
+    pub(super) directory: SwitchedDirectory,
+    pub(super) events: EventLog,
+    written: Written,
+    entropy: Arc<dyn Entropy>,
+    /// Lives as long as the store.
+    _keep: Arc<dyn Any + Send + Sync>,
+}
+
+impl World {
+    /// A world of its own, for a test that is no scenario.
+    pub async fn alone(driver: &Arc<dyn Driver>, stores: &Arc<dyn Stores>, setup: Setup) -> Self {
+        let (driver, stores) = (Arc::clone(driver), Arc::clone(stores));
+        Self::open(Arc::new(Place { driver, stores, transcript: Transcript::default(), seed: 11 }), setup).await
+    }
+
+    pub(super) async fn open(place: Arc<Place>, setup: Setup) -> Self {
+        let (store, keep) = place.stores.open().await;
+        let clock = SetClock::default();
+        let written = Written::default();
+        let vault: Arc<dyn Store> = Arc::new(Vault { store, written: written.clone() });
+        let store = FlakyStore::over(vault);
+        let secrets = setup.secrets.clone().unwrap_or_else(usual_secrets);
+        let entropy: Arc<dyn Entropy> =
+            if setup.real_chance { Arc::new(OsEntropy) } else { Arc::new(FixedEntropy::seeded(place.seed)) };
+        let shared = Shared {
+            runtime: PacedRuntime::following(clock.clone()),
+            directory: SwitchedDirectory::over(StoreDirectory::new(store.clone(), &secrets)),
+            clock,
+            mailer: CaptureMailer::new(),
+            store,
+            events: EventLog::default(),
+            written,
+            entropy,
+            _keep: keep,
+        };
+        Self::join(place, shared, setup).await
+    }
+
+    async fn join(place: Arc<Place>, shared: Shared, setup: Setup) -> Self {
+        let secrets = setup.secrets.unwrap_or_else(usual_secrets);
+        let mut parts = Parts::new(
+            secrets,
+            Arc::new(shared.store.clone()),
+            Arc::new(shared.directory.clone()),
+            Arc::new(shared.mailer.clone()),
+            Arc::new(shared.runtime.clone()),
+        );
+        parts.clock = Arc::new(shared.clock.clone());
+        parts.entropy = Arc::clone(&shared.entropy);
+        parts.events = Arc::new(shared.events.clone());
+        parts.policy = ok(setup.policy.build());
+        let seeded = people::seed(shared.directory.users(), &setup.tenant).await;
+        assert!(seeded.is_ok(), "the store does not keep users: {seeded:?}");
+        let identity = setup.identity.into_iter().fold(Identity::new(setup.tenant.clone()), |i, change| change(i));
+        let profiles = ok(Profiles::builder().identity(identity).build());
+        let builder = Gate::builder(ok(Engine::with_settings(parts, &setup.tokens)), profiles);
+        let gate = ok(setup.gate.into_iter().fold(builder, |b, change| change(b)).build());
+        let prefix =
+            gate.paths().find_map(|p| p.strip_suffix("/identity/user/otp/email")).unwrap_or_default().to_owned();
+        let mounted = place.driver.mount(gate.clone());
+        let peer = Mutex::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        Self { place, shared, gate, mounted, peer, prefix, tenant: setup.tenant }
+    }
+
+    /// Another deployment, with an empty store of its own and other settings.
+    pub async fn another(&self, change: impl FnOnce(Setup) -> Setup) -> Self {
+        Self::open(Arc::clone(&self.place), change(Setup::default())).await
+    }
+
+    /// Another node of this deployment: same store, clock, chance, mailbox and users; its own engine and settings.
+    pub async fn node(&self, change: impl FnOnce(Setup) -> Setup) -> Self {
+        let node = Self::join(Arc::clone(&self.place), self.shared.clone(), change(Setup::default())).await;
+        node.come_from(self.peer());
+        node
+    }
+
+    /// The gate that the app stands behind.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The tenant whose users log in here.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// The mailbox of everybody.
+    #[must_use]
+    pub fn mailer(&self) -> &CaptureMailer {
+        &self.shared.mailer
+    }
+
+    /// The store below the engine and the users.
+    #[must_use]
+    pub fn store(&self) -> &FlakyStore<Arc<dyn Store>> {
+        &self.shared.store
+    }
+
+    /// The users.
+    #[must_use]
+    pub fn directory(&self) -> &SwitchedDirectory {
+        &self.shared.directory
+    }
+
+    /// What runs the engine's tasks.
+    #[must_use]
+    pub fn runtime(&self) -> &PacedRuntime {
+        &self.shared.runtime
+    }
+
+    /// All events so far.
+    #[must_use]
+    pub fn events(&self) -> EventLog {
+        self.shared.events.clone()
+    }
+
+    /// Every value that was ever written to the store.
+    #[must_use]
+    pub fn written(&self) -> &Written {
+        &self.shared.written
+    }
+
+    /// What the clock shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// Moves the clock forward by `seconds`.
+    pub fn advance(&self, seconds: u64) {
+        self.shared.runtime.advance(Duration::from_secs(seconds));
+    }
+
+    /// Moves the clock forward by `millis` milliseconds.
+    pub fn advance_ms(&self, millis: u64) {
+        self.shared.runtime.advance(Duration::from_millis(millis));
+    }
+
+    /// Sets the clock, backwards too; timers that wait for a later time go on waiting.
+    pub fn set_clock(&self, now: Timestamp) {
+        self.shared.clock.set(now);
+    }
+
+    /// The address that requests come from.
+    #[must_use]
+    pub fn peer(&self) -> IpAddr {
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on requests come from `address`.
+    pub fn come_from(&self, address: IpAddr) {
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = address;
+    }
+
+    /// From now on requests come from an address that no limit knows yet.
+    pub fn move_on(&self) {
+        let mut peer = self.peer.lock().unwrap_or_else(PoisonError::into_inner);
+        let IpAddr::V4(v4) = *peer else { panic!("only from an IPv4 address there is a next one") };
+        *peer = Ipv4Addr::from(u32::from(v4) + 1).into();
+    }
+
+    /// How many rounds of `rounds` to run on this store.
+    #[must_use]
+    pub fn rounds(&self, rounds: usize) -> usize {
+        self.place.stores.rounds(rounds)
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("gate", &self.gate).field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
