@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use mail_parser::MessageParser;
@@ -74,22 +74,31 @@ impl Place {
         fs::read_to_string(self.path("log")).unwrap()
     }
 
-    /// The code of the next mail that was not read yet. Mail leaves after the answer: it is waited for.
-    pub(crate) fn code(&mut self) -> String {
+    /// Waits until a line of the log holds these words.
+    pub(crate) fn wait_for_log(&self, words: &str) {
+        self.wait_until(|| self.log().contains(words).then_some(()));
+    }
+
+    /// What `look` finds; whatever it is, it comes soon.
+    fn wait_until<T>(&self, look: impl Fn() -> Option<T>) -> T {
         let until = Instant::now() + Duration::from_secs(20);
         loop {
-            let mut mails = self.mails();
-            if mails.len() > self.read {
-                let raw = fs::read(mails.remove(self.read)).unwrap();
-                self.read += 1;
-                let mail = MessageParser::new().parse(&raw).unwrap();
-                let text = mail.body_text(0).unwrap().into_owned();
-                let digits = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
-                return text.lines().map(str::trim).find(digits).unwrap().to_owned();
+            if let Some(found) = look() {
+                return found;
             }
-            assert!(Instant::now() < until, "no mail came; the log: {}", self.log());
+            assert!(Instant::now() < until, "nothing came; the log: {}", self.log());
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// The code of the next mail that was not read yet. Mail leaves after the answer: it is waited for.
+    pub(crate) fn code(&mut self) -> String {
+        let raw = fs::read(self.wait_until(|| self.mails().into_iter().nth(self.read))).unwrap();
+        self.read += 1;
+        let mail = MessageParser::new().parse(&raw).unwrap();
+        let text = mail.body_text(0).unwrap().into_owned();
+        let digits = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
+        text.lines().map(str::trim).find(digits).unwrap().to_owned()
     }
 
     /// Files appear whole, and their names sort by time; those with a dot in front are still being written.
@@ -137,9 +146,17 @@ impl Server {
     }
 
     /// Asks the process to stop; how it ended.
-    pub(crate) fn stop(mut self, signal: &str) -> std::process::ExitStatus {
+    pub(crate) fn stop(self, signal: &str) -> ExitStatus {
+        self.signal(signal);
+        self.wait()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.process.id());
         assert!(Command::new("sh").arg("-c").arg(kill).status().unwrap().success());
+    }
+
+    pub(crate) fn wait(mut self) -> ExitStatus {
         self.process.wait().unwrap()
     }
 
