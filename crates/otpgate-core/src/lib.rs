@@ -1,6 +1,6 @@
 //! The one-time-code and session state machine of otpgate.
 //!
-//! Everything that decides is a pure function in [`flow`]: prior record, input, policy, time and dice in; a write and an
+//! Everything that decides is a pure function in `flow`: prior record, input, policy, time and dice in; a write and an
 //! outcome out. [`engine`] is the one asynchronous loop that loads, decides and swaps. The traits [`Store`],
 //! [`Directory`], [`Mailer`], [`SmsSender`], [`EventSink`], [`Clock`], [`Entropy`] and [`Runtime`] are what a host brings;
 //! each has a numbered contract.

@@ -108,6 +108,28 @@ impl Claims {
     pub(crate) fn session(&self) -> Option<SessionId> {
         self.sid.parse().ok()
     }
+
+    /// When the token ends, to the millisecond; nothing when `jti` and `exp` are not of one time.
+    fn ends_at(&self) -> Option<Timestamp> {
+        let id: SessionId = self.jti.parse().ok()?;
+        let millis = id.as_bytes().iter().take(6).fold(0, |n, byte| n << 8 | i64::from(*byte));
+        let ends = Timestamp::from_millis(millis);
+        (whole_seconds_up(ends) == self.exp).then_some(ends)
+    }
+}
+
+/// A random id that holds the token's end in its first 48 bits: claims of time have whole seconds (RFC 7519, 2), and lives
+/// are kept to the millisecond.
+fn jti(random: [u8; 16], ends: Timestamp) -> SessionId {
+    let mut bytes = random;
+    let millis = ends.millis().clamp(0, (1 << 48) - 1).to_be_bytes();
+    bytes.iter_mut().zip(&millis[2..]).for_each(|(byte, of_end)| *byte = *of_end);
+    SessionId::from_random(bytes)
+}
+
+/// The first whole second that is not before `at`: for others, who read `exp` alone, a token ends at most a second late.
+fn whole_seconds_up(at: Timestamp) -> i64 {
+    at.plus(std::time::Duration::from_millis(999)).seconds()
 }
 
 /// What a new access token is to say.
@@ -250,12 +272,12 @@ impl Tokens {
             aud: self.0.audience.clone(),
             sub: grant.user.clone(),
             sid: grant.session.to_string(),
-            jti: SessionId::from_random(grant.jti).to_string(),
+            jti: jti(grant.jti, grant.expires_at).to_string(),
             tenant: grant.tenant.clone(),
             profile: grant.profile,
             iat,
             nbf: iat.saturating_sub(SKEW_SECONDS),
-            exp: grant.expires_at.seconds(),
+            exp: whole_seconds_up(grant.expires_at),
         };
         jsonwebtoken::encode(&self.0.header, &claims, &self.0.signer).ok().map(AccessToken::new)
     }
@@ -275,10 +297,10 @@ impl Tokens {
         let claims = jsonwebtoken::decode::<Claims>(token, &verifier.key, &verifier.validation)
             .map_err(|_| Untrusted::Forged)?
             .claims;
-        let now = now.seconds();
+        let ends = claims.ends_at().ok_or(Untrusted::Forged)?;
         // A token from the future was not issued by us, whatever its signature says (A73).
         let begins = claims.nbf.max(claims.iat.saturating_sub(SKEW_SECONDS));
-        if begins <= now && now < claims.exp { Ok(claims) } else { Err(Untrusted::Expired) }
+        if begins <= now.seconds() && now < ends { Ok(claims) } else { Err(Untrusted::Expired) }
     }
 }
 

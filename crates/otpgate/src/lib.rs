@@ -23,7 +23,9 @@ pub use mount::{Extractor, Required};
 pub use otpgate_core::engine::{Caller, CodeSent, LiveSession, LoggedIn, PasswordParts, Renewed};
 #[cfg(feature = "passwords")]
 pub use otpgate_core::password::Argon2id;
+pub use otpgate_core::password::Compared;
 pub use otpgate_core::policy::{CodeFormat, Lives, Lockout, Window};
+pub use otpgate_core::runtime::BoxFuture;
 pub use otpgate_core::secret::{AccessToken, RefreshToken};
 pub use otpgate_core::token::{SigningKey, TokenSettings};
 pub use otpgate_core::{

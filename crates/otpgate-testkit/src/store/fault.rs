@@ -1,6 +1,6 @@
 macro_rules! faults {
     ($($(#[doc = $doc:literal])+ $name:ident breaks $clause:literal,)*) => {
-        /// What is wrong with a [`BrokenStore`]: mistakes that real stores have made.
+        /// What is wrong with a `BrokenStore`: mistakes that real stores have made.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Fault {
