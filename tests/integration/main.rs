@@ -1,6 +1,8 @@
 //! What the scenarios cannot say: real sockets, ways of mounting, logs, rotation.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod capture;
 #[path = "../drive/mod.rs"]
 mod drive;
+mod logs;
 mod rotation;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::transcript::Transcript;
 use async_trait::async_trait;
 use otpgate_core::{Directory, DirectoryError, Event, EventSink, Identifier, StoreDirectory, Tenant, User, UserId};
 
@@ -61,20 +62,28 @@ impl Directory for SwitchedDirectory {
 }
 
 /// Keeps all events, and writes them to `tracing` as the default sink does. Clones are one list.
-#[derive(Clone, Debug, Default)]
-pub struct EventLog(Arc<Mutex<Vec<Event>>>);
+#[derive(Clone, Debug)]
+pub struct EventLog {
+    events: Arc<Mutex<Vec<Event>>>,
+    transcript: Transcript,
+}
 
 impl EventLog {
+    pub(super) fn noted_in(transcript: Transcript) -> Self {
+        Self { events: Arc::default(), transcript }
+    }
+
     /// All events so far.
     #[must_use]
     pub fn all(&self) -> Vec<Event> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl EventSink for EventLog {
     fn record(&self, event: &Event) {
         otpgate_core::TracingEvents.record(event);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
+        self.transcript.note_event(event);
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use otpgate_core::Event;
+
 use super::{Reply, Request};
 
 /// All requests and replies of one run. Clones are one transcript.
@@ -12,13 +14,22 @@ pub struct Transcript(Arc<Mutex<Said>>);
 struct Said {
     lines: Vec<String>,
     secrets: Vec<String>,
+    events: Vec<String>,
 }
 
 impl Transcript {
     pub(super) fn note(&self, request: &Request, reply: &Reply) {
-        let tokens = [reply.at("/data/token"), reply.at("/data/refreshToken")];
-        self.keep(tokens);
+        self.note_racing(reply);
         self.with(|said| said.lines.push(format!("{request}\n    {reply}")));
+    }
+
+    /// Notes a reply whose place in the order is chance: its secrets only.
+    pub(super) fn note_racing(&self, reply: &Reply) {
+        self.keep([reply.at("/data/token"), reply.at("/data/refreshToken")]);
+    }
+
+    pub(super) fn note_event(&self, event: &Event) {
+        self.with(|said| said.events.push(format!("{event:?}")));
     }
 
     /// Keeps secrets that were handed out.
@@ -30,6 +41,12 @@ impl Transcript {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.with(|said| said.lines.clone())
+    }
+
+    /// The `Debug` text of every event.
+    #[must_use]
+    pub fn events(&self) -> Vec<String> {
+        self.with(|said| said.events.clone())
     }
 
     /// Every code that was mailed and every token that was issued.

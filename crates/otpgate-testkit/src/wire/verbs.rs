@@ -113,7 +113,10 @@ impl World {
         let mut replies = Vec::with_capacity(tasks.len());
         for task in tasks {
             match task.await {
-                Ok(reply) => replies.push(reply),
+                Ok(reply) => {
+                    self.place.transcript.note_racing(&reply);
+                    replies.push(reply);
+                }
                 Err(error) => panic!("a request ended without a reply: {error}"),
             }
         }

@@ -77,7 +77,7 @@ impl World {
             clock,
             mailer: CaptureMailer::new(),
             store,
-            events: EventLog::default(),
+            events: EventLog::noted_in(place.transcript.clone()),
             written,
             entropy,
             _keep: keep,
