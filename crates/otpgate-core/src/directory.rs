@@ -29,6 +29,8 @@ pub struct User {
     pub status: String,
     /// Whether the user may have sessions: false for banned, disabled and pending ones.
     pub admitted: bool,
+    /// Whether the user is registered in the app, as `engine` shows it.
+    pub app_registered: bool,
     /// The default organisation.
     pub organization: String,
     /// All organisations of the user, the default one included or not.
@@ -49,6 +51,7 @@ impl User {
             roles: Vec::new(),
             status: "active".to_owned(),
             admitted: true,
+            app_registered: false,
             organization: String::new(),
             organizations: Vec::new(),
         }

@@ -101,6 +101,44 @@ impl fmt::Display for UserId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId([u8; 16]);
 
+/// A flow's handle in `engine`: written like a [`SessionId`], and never one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowId(SessionId);
+
+impl FlowId {
+    /// The id made of these random bytes.
+    #[must_use]
+    pub const fn from_random(bytes: [u8; 16]) -> Self {
+        Self(SessionId::from_random(bytes))
+    }
+
+    /// The 16 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for FlowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for FlowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FlowId({self})")
+    }
+}
+
+impl FromStr for FlowId {
+    type Err = IdentifierError;
+
+    fn from_str(text: &str) -> Result<Self, IdentifierError> {
+        text.parse().map(Self)
+    }
+}
+
 impl SessionId {
     /// The id made of these random bytes.
     #[must_use]
@@ -286,7 +324,10 @@ fn ascii_domain(domain: &str) -> Result<String, IdentifierError> {
     if domain.is_ascii() {
         return Ok(domain.to_ascii_lowercase());
     }
-    idna::domain_to_ascii_strict(domain).map_err(|_| IdentifierError)
+    let ascii = idna::domain_to_ascii_strict(domain).map_err(|_| IdentifierError)?;
+    // One that reads back otherwise held something that the mapping drops or replaces: zero width, full width, look-alikes.
+    let (back, readable) = idna::domain_to_unicode(&ascii);
+    if readable.is_ok() && back == domain.to_lowercase() { Ok(ascii) } else { Err(IdentifierError) }
 }
 
 /// The text is no identifier of its kind. It does not repeat the text.
@@ -402,7 +443,11 @@ mod tests {
     fn a46_a_homoglyph_domain_is_another_domain() {
         assert_eq!(Identifier::email("a@b\u{fc}cher.example").unwrap().as_str(), "a@xn--bcher-kva.example");
         assert_ne!(Identifier::email("a@ex\u{430}mple.com").ok(), Identifier::email("a@example.com").ok());
-        assert!(Identifier::email("a@e\u{200b}xample.com").is_err());
+        for other in
+            ["a@e\u{200b}xample.com", "a@\u{ff45}xample.com", "a@b\u{fc}\u{ad}cher.example", "a@bu\u{308}cher.example"]
+        {
+            assert!(Identifier::email(other).is_err(), "{other:?}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub use engine::Engine;
 pub use entropy::{Entropy, EntropyError, OsEntropy};
 pub use error::{ConfigError, ConfigErrorKind};
 pub use events::{Event, EventKind, EventSink, TracingEvents};
-pub use ids::{Identifier, IdentifierError, IdentifierKind, Profile, SessionId, Tenant, UserId};
+pub use ids::{FlowId, Identifier, IdentifierError, IdentifierKind, Profile, SessionId, Tenant, UserId};
 pub use mailer::{CodeMail, CodeSms, DeliveryError, MailPurpose, Mailer, SmsSender};
 pub use outcome::Refusal;
 pub use password::{Password, PasswordHash, PasswordScheme};

@@ -17,6 +17,33 @@ pub enum Refusal {
     WeakPassword,
     /// The reset token is wrong, used, replaced or expired.
     WrongToken,
+    /// The flow that a request names is unknown, ended or finished.
+    UnknownFlow,
+    /// The flow, token or key is of another tenant.
+    ForeignTenant,
+    /// The flow, token or key is of another device, or of none.
+    ForeignDevice,
+    /// The flow, token or key is of another identifier.
+    ForeignIdentifier,
+    /// No code was asked for.
+    NoCode,
+    /// The flow has met too many wrong passwords.
+    FlowSpent,
+    /// The flows of the identifier are locked for so long.
+    FlowsLocked {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// The new password is the old one.
+    SamePassword,
+    /// The user has no password yet; said under [`crate::Disclosure::Reveal`] only.
+    NoPassword,
+    /// The key is wrong or has ended.
+    WrongKey,
+    /// The token cannot be exchanged for another.
+    NotRenewable,
+    /// The token has ended.
+    ExpiredToken,
     /// A limit is reached; it opens again after this time.
     TooMany {
         /// How long to wait.
@@ -45,6 +72,18 @@ impl Refusal {
             Self::WrongPassword => "wrong_password",
             Self::WeakPassword => "weak_password",
             Self::WrongToken => "wrong_token",
+            Self::UnknownFlow => "unknown_flow",
+            Self::ForeignTenant => "foreign_tenant",
+            Self::ForeignDevice => "foreign_device",
+            Self::ForeignIdentifier => "foreign_identifier",
+            Self::NoCode => "no_code",
+            Self::FlowSpent => "flow_spent",
+            Self::FlowsLocked { .. } => "flows_locked",
+            Self::SamePassword => "same_password",
+            Self::NoPassword => "no_password",
+            Self::WrongKey => "wrong_key",
+            Self::NotRenewable => "not_renewable",
+            Self::ExpiredToken => "expired_token",
             Self::TooMany { .. } => "too_many",
             Self::UnknownUser => "unknown_user",
             Self::NotAuthenticated => "not_authenticated",

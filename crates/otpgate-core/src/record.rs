@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::{Bucket, Policy};
 use crate::secret::{Kid, Mac};
-use crate::{Owner, Profile, SessionId, Tenant, Timestamp, UserId};
+use crate::{IdentifierKind, Owner, Profile, SessionId, Tenant, Timestamp, UserId};
 
 /// Something kept in a [`crate::Store`].
 pub(crate) trait Recorded: Serialize + DeserializeOwned {
@@ -99,6 +99,8 @@ pub(crate) struct Slot {
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) wrong: u32,
+    /// When the last wrong guess was.
+    pub(crate) wrong_at: Option<Timestamp>,
     /// Sends and wrong guesses of a device slot, which has budgets of its own.
     pub(crate) own_sends: Vec<Timestamp>,
     pub(crate) own_failures: Vec<Timestamp>,
@@ -121,9 +123,50 @@ pub(crate) struct IdentifierRecord {
     /// Consecutive failures towards `platform`'s lock, and the lock.
     pub(crate) towards_lock: u32,
     pub(crate) locked_until: Option<Timestamp>,
+    /// The lock of flows, where the policy has one.
+    pub(crate) flows_locked_until: Option<Timestamp>,
     pub(crate) slots: Vec<Slot>,
     /// Open flows, oldest first.
-    pub(crate) flows: Vec<([u8; 16], Timestamp)>,
+    pub(crate) flows: Vec<OpenFlow>,
+}
+
+/// A flow that has not been finished: its id, its end, and the wrong passwords that it has met.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OpenFlow {
+    pub(crate) id: [u8; 16],
+    pub(crate) until: Timestamp,
+    pub(crate) wrong_passwords: u32,
+}
+
+/// What a flow is bound to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FlowRecord {
+    pub(crate) tenant: Tenant,
+    pub(crate) kind: IdentifierKind,
+    pub(crate) identifier: String,
+    /// Where a code for a user name was asked to go.
+    pub(crate) destination: Option<(IdentifierKind, String)>,
+    /// A digest of the device, when the flow was opened with one.
+    pub(crate) device: Option<[u8; 16]>,
+    pub(crate) until: Timestamp,
+    /// The hash of a password that takes effect when the flow's code validates.
+    pub(crate) pending: Option<String>,
+    pub(crate) finished: bool,
+}
+
+impl Recorded for FlowRecord {
+    const KIND: u8 = b'f';
+
+    fn expires_at(&self) -> Timestamp {
+        if self.finished { self.until.plus(TOMBSTONE) } else { self.until }
+    }
+}
+
+/// What a session of `engine` and its key are bound to: digests of the identifier and of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Binding {
+    pub(crate) identifier: [u8; 16],
+    pub(crate) device: Option<[u8; 16]>,
 }
 
 impl Recorded for IdentifierRecord {
@@ -135,9 +178,9 @@ impl Recorded for IdentifierRecord {
             .flatten()
             .map(|t| t.plus(Policy::LONGEST_WINDOW));
         let slots = self.slots.iter().map(|s| s.expires_at.plus(TOMBSTONE));
-        let flows = self.flows.iter().map(|(_, until)| *until);
+        let flows = self.flows.iter().map(|f| f.until);
         let run = self.run_at.map(|t| t.plus(RUN_OF_FAILURES));
-        let all = counted.chain(slots).chain(flows).chain(run).chain(self.locked_until);
+        let all = counted.chain(slots).chain(flows).chain(run).chain(self.locked_until).chain(self.flows_locked_until);
         all.max().unwrap_or(Timestamp::from_millis(0))
     }
 }
@@ -250,8 +293,8 @@ pub(crate) struct LiveSession {
     pub(crate) kid: Kid,
     pub(crate) current: [u8; 32],
     pub(crate) rotated_at: Timestamp,
-    /// Binding to brand, device, identifier and channel, and the hash of a key that does not rotate.
-    pub(crate) binding: Option<[u8; 32]>,
+    /// What a session of `engine` is bound to, and the hash and end of its key, which does not rotate.
+    pub(crate) binding: Option<Binding>,
     pub(crate) key: Option<([u8; 32], Timestamp)>,
 }
 
@@ -317,10 +360,12 @@ mod tests {
                 issued_at: t(10),
                 expires_at: t(11),
                 wrong: 2,
+                wrong_at: Some(t(12)),
                 own_sends: vec![],
                 own_failures: vec![t(12)],
             }],
-            flows: vec![([13; 16], t(14))],
+            flows_locked_until: None,
+            flows: vec![OpenFlow { id: [13; 16], until: t(14), wrong_passwords: 1 }],
         }
     }
 
@@ -356,7 +401,7 @@ mod tests {
                 kid: Kid::showing([7; 8]),
                 current: [8; 32],
                 rotated_at: t(9),
-                binding: None,
+                binding: Some(Binding { identifier: [12; 16], device: Some([13; 16]) }),
                 key: Some(([10; 32], t(11))),
             })),
         }
@@ -367,6 +412,16 @@ mod tests {
         let ended = SessionRecord { owner: [1; 32], state: SessionState::Ended { until: t(2) } };
         let address = AddressRecord { buckets: vec![(Bucket::Platform, vec![t(1), t(1_700_000_000_000)])] };
         let reset = ResetRecord { tenant: Tenant::new("t").unwrap(), user: UserId::new("u").ok(), expires_at: t(2) };
+        let flow = FlowRecord {
+            tenant: Tenant::new("t").unwrap(),
+            kind: IdentifierKind::Username,
+            identifier: "n".into(),
+            destination: Some((IdentifierKind::Phone, "+1".into())),
+            device: Some([1; 16]),
+            until: t(2),
+            pending: Some("h".into()),
+            finished: false,
+        };
         let golden = include_str!("record_golden.txt");
         let now = [
             ("identifier", hex(&identifier().encode().unwrap())),
@@ -374,6 +429,7 @@ mod tests {
             ("session", hex(&session().encode().unwrap())),
             ("ended", hex(&ended.encode().unwrap())),
             ("address", hex(&address.encode().unwrap())),
+            ("flow", hex(&flow.encode().unwrap())),
             ("reset", hex(&reset.encode().unwrap())),
         ];
         let now: String = now.iter().map(|(name, bytes)| format!("{name} {bytes}\n")).collect();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{ConfigError, ConfigErrorKind};
-use crate::{Identifier, Key, Owner, SessionId, Tenant, UserId};
+use crate::{FlowId, Identifier, Key, Owner, SessionId, Tenant, UserId};
 
 /// The secret that all keys come from: at least 32 bytes that nobody can guess. Wiped when dropped, never printed.
 pub struct MasterSecret(Zeroizing<Vec<u8>>);
@@ -112,6 +112,9 @@ pub(crate) enum Space {
     Probe = 9,
     Tenant = 10,
     Reset = 11,
+    Flow = 12,
+    Device = 13,
+    Bound = 14,
     Decoy = 15,
 }
 
@@ -173,6 +176,15 @@ impl Secrets {
 
     pub(crate) fn owner(&self, tenant: &Tenant, user: &UserId) -> Owner {
         Owner(self.address(Space::Owner, &[tenant.as_str().as_bytes(), user.as_str().as_bytes()]))
+    }
+
+    pub(crate) fn flow_key(&self, flow: FlowId) -> Key {
+        self.key(Space::Flow, &[flow.as_bytes()])
+    }
+
+    /// What stands in records for a device or for a bound identifier: 16 bytes of a keyed hash.
+    pub(crate) fn short_digest(&self, space: Space, parts: &[&[u8]]) -> [u8; 16] {
+        *self.address(space, parts).first_chunk().unwrap_or(&[0; 16])
     }
 
     fn sets(&self) -> impl Iterator<Item = &KeySet> {
@@ -309,6 +321,25 @@ impl RefreshToken {
     }
 }
 
+/// A key of `engine` in clear: `sid.secret`, to regenerate a token with. No `Display`, no `Serialize`, no `PartialEq`; `Debug`
+/// is redacted; wiped when dropped.
+#[derive(Clone)]
+pub struct SessionKey(Zeroizing<String>);
+
+impl SessionKey {
+    /// The key that a client presents.
+    #[must_use]
+    pub fn presented(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
+    /// The text, for the answer that carries it and for nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
 /// An access token in clear. No `Display`, no `Serialize`, no `PartialEq`; `Debug` is redacted; wiped when dropped.
 #[derive(Clone)]
 pub struct AccessToken(Zeroizing<String>);
@@ -336,7 +367,7 @@ macro_rules! redacted {
         }
     )*};
 }
-redacted!(Code, RefreshToken, AccessToken);
+redacted!(Code, RefreshToken, SessionKey, AccessToken);
 
 impl Drop for KeySet {
     fn drop(&mut self) {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -130,6 +131,18 @@ fn jti(random: [u8; 16], ends: Timestamp) -> SessionId {
 /// The first whole second that is not before `at`: for others, who read `exp` alone, a token ends at most a second late.
 fn whole_seconds_up(at: Timestamp) -> i64 {
     at.plus(std::time::Duration::from_millis(999)).seconds()
+}
+
+#[derive(Serialize)]
+struct ViewClaims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    tenant: &'a Tenant,
+    role: &'static str,
+    jti: String,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
 }
 
 /// What a new access token is to say.
@@ -264,6 +277,30 @@ impl Tokens {
         Ok(())
     }
 
+    /// A token of a flow: of another type, with no session in it, so that nothing takes it for an access token.
+    pub(crate) fn mint_view(
+        &self,
+        tenant: &Tenant,
+        jti: [u8; 16],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Option<AccessToken> {
+        let iat = now.seconds();
+        let claims = ViewClaims {
+            iss: &self.0.issuer,
+            aud: &self.0.audience,
+            tenant,
+            role: "VIEW",
+            jti: SessionId::from_random(jti).to_string(),
+            iat,
+            nbf: iat.saturating_sub(SKEW_SECONDS),
+            exp: until.seconds(),
+        };
+        let mut header = self.0.header.clone();
+        header.typ = Some("view+jwt".to_owned());
+        jsonwebtoken::encode(&header, &claims, &self.0.signer).ok().map(AccessToken::new)
+    }
+
     /// A signed token; nothing when the key does not sign.
     pub(crate) fn mint(&self, grant: Grant<'_>) -> Option<AccessToken> {
         let iat = grant.issued_at.seconds();
@@ -284,6 +321,11 @@ impl Tokens {
 
     /// What a token says, when one of our keys signed it for us and it is of this time.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Untrusted> {
+        self.verify_late(token, now, Duration::ZERO)
+    }
+
+    /// The same for a token that may have ended up to `grace` ago.
+    pub(crate) fn verify_late(&self, token: &str, now: Timestamp, grace: Duration) -> Result<Claims, Untrusted> {
         if token.len() > LONGEST {
             return Err(Untrusted::Forged);
         }
@@ -300,7 +342,7 @@ impl Tokens {
         let ends = claims.ends_at().ok_or(Untrusted::Forged)?;
         // A token from the future was not issued by us, whatever its signature says (A73).
         let begins = claims.nbf.max(claims.iat.saturating_sub(SKEW_SECONDS));
-        if begins <= now.seconds() && now < ends { Ok(claims) } else { Err(Untrusted::Expired) }
+        if begins <= now.seconds() && now < ends.plus(grace) { Ok(claims) } else { Err(Untrusted::Expired) }
     }
 }
 

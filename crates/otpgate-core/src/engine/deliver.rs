@@ -26,20 +26,24 @@ pub(super) struct Parcel {
 }
 
 /// Hands a parcel to the mailer, detached. For an unknown user the same task is started and has nothing to do.
+///
+/// It goes to `channel`: the identifier itself, or where a code for a user name was asked to go.
 pub(super) fn hand_over(
     inner: &Arc<Inner>,
     caller: &Caller,
     identifier: &Identifier,
+    channel: &Identifier,
     user: Option<User>,
     parcel: Parcel,
 ) {
-    let (inner, caller, identifier) = (Arc::clone(inner), caller.clone(), identifier.clone());
+    let (inner, caller) = (Arc::clone(inner), caller.clone());
+    let (identifier, channel) = (identifier.clone(), channel.clone());
     let permit = inner.deliveries.try_acquire_arc();
     let runtime = Arc::clone(&inner.runtime);
     runtime.spawn(Box::pin(async move {
         let Some(user) = user else { return };
         let expires_at = parcel.expires_at;
-        let delivered = match (permit, Message::of(&caller, &identifier, &user, parcel)) {
+        let delivered = match (permit, Message::of(&caller, &channel, &user, parcel)) {
             (Some(_permit), Some(message)) => deliver(&inner, &message, expires_at).await,
             _ => false,
         };
@@ -55,15 +59,18 @@ enum Message {
 }
 
 impl Message {
-    fn of(caller: &Caller, identifier: &Identifier, user: &User, parcel: Parcel) -> Option<Self> {
+    /// Nothing when the user has no such address: what was asked for by another's name goes nowhere.
+    fn of(caller: &Caller, channel: &Identifier, user: &User, parcel: Parcel) -> Option<Self> {
         let tenant = caller.tenant.clone();
         let Parcel { purpose, code, expires_at, life } = parcel;
-        match identifier.kind() {
+        match channel.kind() {
             IdentifierKind::Email => {
-                Some(Self::Mail(CodeMail { purpose, to: user.email.clone()?, tenant, code, expires_at, life }))
+                let to = user.email.clone().filter(|own| Identifier::email(own).as_ref() == Ok(channel))?;
+                Some(Self::Mail(CodeMail { purpose, to, tenant, code, expires_at, life }))
             }
             IdentifierKind::Phone => {
-                Some(Self::Sms(CodeSms { to: user.phone.clone()?, tenant, code, expires_at, life }))
+                let known = user.phone.as_deref().is_some_and(|own| Identifier::phone(own).as_ref() == Ok(channel));
+                known.then(|| Self::Sms(CodeSms { to: channel.as_str().to_owned(), tenant, code, expires_at, life }))
             }
             IdentifierKind::Username => None,
         }

@@ -1,17 +1,23 @@
 //! From an address to a session: availability, sending, verifying.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn, deliver};
 use crate::flow::code::Subject;
 use crate::flow::proof::Proof;
-use crate::flow::verify::Verified;
+use crate::flow::verify::{Verified, Why};
 use crate::flow::{refresh, send, session, verify};
 use crate::policy::Bucket;
-use crate::record::{AccountRecord, Purpose, SessionState, SlotKey};
-use crate::secret::{AccessToken, Space};
+use crate::record::{AccountRecord, Binding, Purpose, SessionState, SlotKey};
+use crate::secret::{AccessToken, SessionKey, Space, sha256};
 use crate::token::Grant;
-use crate::{Code, Disclosure, EventKind, Identifier, MailPurpose, Refusal, SessionId, User};
+use crate::{
+    Code, Disclosure, EventKind, Identifier, MailPurpose, Profile, Refusal, SessionId, Timestamp, User, UserId,
+};
 
 impl Engine {
     /// Whether no user of the caller's tenant has `identifier`. Tells the truth under every [`Disclosure`].
@@ -63,6 +69,22 @@ impl Engine {
     }
 }
 
+/// How a session is opened, besides who it is of.
+pub(super) struct Manner {
+    /// Its absolute life; none is without end.
+    pub(super) life: Option<Duration>,
+    pub(super) binding: Option<Binding>,
+    /// Whether it gets a key, and how long that lives; without a number it has no end.
+    pub(super) key_life: Option<Option<Duration>>,
+}
+
+impl Manner {
+    /// As the profile's lives say, without a key.
+    pub(super) fn plain(inner: &Inner, profile: Profile) -> Self {
+        Self { life: inner.policy.lives(profile).absolute, binding: None, key_life: None }
+    }
+}
+
 /// The open slot of a profile for logging in.
 fn login_slot(caller: &Caller) -> SlotKey {
     SlotKey::Open(caller.profile, Purpose::Login)
@@ -84,6 +106,7 @@ impl Inner {
             subject: Subject { tenant: &caller.tenant, identifier },
             slot: login_slot(caller),
             epoch: user.is_some().then_some(epoch),
+            life: self.policy.code_ttl,
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
         let rule = |prior, now, dice: &_| send::decide(prior, send, &self.policy, &self.secrets, now, dice);
@@ -91,7 +114,7 @@ impl Inner {
         self.count_valve(caller).await?;
         let (code, expires_at, life) = (sent.code, sent.expires_at, self.policy.code_ttl);
         let parcel = deliver::Parcel { purpose: MailPurpose::LogIn, code, expires_at, life };
-        deliver::hand_over(self, caller, identifier, user, parcel);
+        deliver::hand_over(self, caller, identifier, identifier, user, parcel);
         Ok(CodeSent { expires_in: self.policy.code_ttl })
     }
 
@@ -119,13 +142,16 @@ impl Inner {
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
         let rule = |prior, now, dice: &_| verify::decide(prior, guess, &self.policy, &self.secrets, now, dice);
         let verified = self.decide(&key, rule).await?;
-        let refusal = |burnt| if burnt { Refusal::BurntCode } else { Refusal::WrongCode };
         if !matches!(verified, Verified::Wrong { .. }) {
             self.give_back(caller.address, Bucket::Guesses, guessed_at).await?;
         }
         match (verified, user) {
-            (Verified::Accepted(accepted), Some(user)) => self.open(caller, user, accepted, presented).await,
-            (Verified::Wrong { burnt } | Verified::NotCompared { burnt }, _) => Err(refusal(burnt)),
+            (Verified::Accepted(accepted), Some(user)) => {
+                let manner = Manner::plain(self, caller.profile);
+                self.open(caller, user, accepted, presented, manner).await
+            }
+            (Verified::Wrong { burnt: true } | Verified::NotCompared(Why::Burnt), _) => Err(Refusal::BurntCode),
+            (Verified::Wrong { .. } | Verified::NotCompared(_), _) => Err(Refusal::WrongCode),
             (Verified::Accepted(_), None) => Err(Refusal::WrongCode),
         }
     }
@@ -154,6 +180,7 @@ impl Inner {
         user: User,
         accepted: Proof,
         presented: Option<AccessToken>,
+        manner: Manner,
     ) -> Result<LoggedIn, Refusal> {
         if !user.admitted {
             return Err(Refusal::Forbidden);
@@ -164,11 +191,22 @@ impl Inner {
         let owner = self.secrets.owner(tenant, &user.id);
         let account = self.secrets.account_key(tenant, &user.id);
         let now = self.clock.now();
-        let ends = session::ends(&self.policy, *profile, now);
+        let ends = manner.life.map_or(Timestamp::NEVER, |life| now.plus(life));
         self.decide(&account, |prior, now, _| session::open(prior, owner, &accepted, id, ends, &self.policy, now))
             .await??;
 
-        let opening = session::Opening { tenant, user: &user, profile: *profile, owner, session: id };
+        let key = manner.key_life.is_some().then(|| self.session_key(id)).transpose()?;
+        let key_ends = manner.key_life.flatten().map_or(Timestamp::NEVER, |life| now.plus(life));
+        let opening = session::Opening {
+            tenant,
+            user: &user,
+            profile: *profile,
+            owner,
+            session: id,
+            ends,
+            binding: manner.binding,
+            key: key.as_ref().map(|k| (sha256(k.expose().as_bytes()), key_ends)),
+        };
         let record =
             session::record(opening, &accepted, &self.policy, &self.secrets, now, seed).ok_or(Refusal::Defect)?;
         let SessionState::Live(live) = &record.state else { return Err(Refusal::Defect) };
@@ -178,16 +216,21 @@ impl Inner {
             self.end_presented(&before).await?;
         }
         let access = self.access_token(&user.id, caller, id, ends)?;
-        Ok(LoggedIn { user, session: id, access, refresh })
+        Ok(LoggedIn { user, session: id, access, refresh, key, has_password: false })
+    }
+
+    fn session_key(&self, id: SessionId) -> Result<SessionKey, Refusal> {
+        let secret = URL_SAFE_NO_PAD.encode(self.dice()?.last_32());
+        Ok(SessionKey::presented(&format!("{}.{secret}", URL_SAFE_NO_PAD.encode(id.as_bytes()))))
     }
 
     /// An access token of a session that ends at `ends`; it never outlives its session.
     pub(super) fn access_token(
         &self,
-        user: &crate::UserId,
+        user: &UserId,
         caller: &Caller,
         session: SessionId,
-        ends: crate::Timestamp,
+        ends: Timestamp,
     ) -> Result<AccessToken, Refusal> {
         let now = self.clock.now();
         let grant = Grant {

@@ -1,11 +1,15 @@
 //! The one asynchronous loop: load, decide, swap, and on conflict again; effects after the commit. No rule lives here.
 
 mod deliver;
+mod flows;
 mod keeper;
 mod limits;
 mod login;
 mod passwords;
+mod renewals;
 mod sessions;
+
+pub use flows::{Device, FlowClaim, FlowOpened, NewFlow};
 
 use std::fmt;
 use std::future::Future;
@@ -18,7 +22,8 @@ use futures_channel::oneshot;
 
 use crate::clock::HighWater;
 use crate::error::{ConfigError, ConfigErrorKind};
-use crate::secret::{AccessToken, RefreshToken, Secrets, Space};
+use crate::record::Binding;
+use crate::secret::{AccessToken, RefreshToken, Secrets, SessionKey, Space};
 use crate::token::{TokenSettings, Tokens};
 use crate::{
     Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy, PasswordScheme,
@@ -139,6 +144,10 @@ pub struct LoggedIn {
     pub access: AccessToken,
     /// Its refresh token.
     pub refresh: RefreshToken,
+    /// Its key, for a session of `engine` that has one.
+    pub key: Option<SessionKey>,
+    /// Whether the user has a password; asked for sessions of `engine` only.
+    pub has_password: bool,
 }
 
 /// A session was refreshed.
@@ -173,6 +182,7 @@ pub struct LiveSession {
     pub authenticated_at: Timestamp,
     /// When the session ends whatever happens.
     pub ends_at: Timestamp,
+    binding: Option<Binding>,
 }
 
 /// The engine. Cheap to clone.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_channel::oneshot;
 
 use super::deliver::{self, Parcel};
+use super::login::Manner;
 use super::{About, Caller, Engine, Inner, LoggedIn, PasswordParts, keeper};
 use crate::flow::password::{self, Begun};
 use crate::flow::proof::Proof;
@@ -76,7 +77,7 @@ impl Engine {
 }
 
 impl Inner {
-    fn passwords(&self) -> Result<&PasswordParts, Refusal> {
+    pub(super) fn passwords(&self) -> Result<&PasswordParts, Refusal> {
         self.passwords.as_ref().ok_or(Refusal::Defect)
     }
 
@@ -91,33 +92,53 @@ impl Inner {
             return Err(Refusal::WrongPassword);
         }
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
-        let epoch = self.epoch_of(caller, identifier, user.as_ref()).await?;
-        let guessed_at = self.count_address(caller.address, &[Bucket::Guesses]).await?;
-        let proven = self.prove(caller, identifier, user.as_ref(), password, epoch).await?;
-        if !matches!(proven, Proven::Wrong) {
-            self.give_back(caller.address, Bucket::Guesses, guessed_at).await?;
-        }
+        let proven = self.prove_counted(caller, identifier, user.as_ref(), password, None).await?;
         match (proven, user) {
-            (Proven::Right(proof), Some(user)) => self.open(caller, user, proof, presented).await,
+            (Proven::Right(proof), Some(user)) => {
+                let manner = Manner::plain(self, caller.profile);
+                self.open(caller, user, proof, presented, manner).await
+            }
             _ => Err(Refusal::WrongPassword),
         }
     }
 
-    /// Counts a try, compares, and takes the count back when it was right. One try of an identifier at a time: right ones
-    /// side by side would otherwise count against each other.
-    async fn prove(
+    /// As [`Inner::prove`], counted against the client's address too.
+    pub(super) async fn prove_counted(
         &self,
         caller: &Caller,
         identifier: &Identifier,
         user: Option<&User>,
         password: &Password,
-        epoch: u64,
+        flow: Option<[u8; 16]>,
     ) -> Result<Proven, Refusal> {
+        let guessed_at = self.count_address(caller.address, &[Bucket::Guesses]).await?;
+        let proven = self.prove(caller, identifier, user, password, flow).await?;
+        if !matches!(proven, Proven::Wrong) {
+            self.give_back(caller.address, Bucket::Guesses, guessed_at).await?;
+        }
+        Ok(proven)
+    }
+
+    /// Counts a try, compares, and takes the count back when it was right. One try of an identifier at a time: right ones
+    /// side by side would otherwise count against each other.
+    pub(super) async fn prove(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+        user: Option<&User>,
+        password: &Password,
+        flow: Option<[u8; 16]>,
+    ) -> Result<Proven, Refusal> {
+        let epoch = self.epoch_of(caller, identifier, user).await?;
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
         let turn = self.within(keeper::TURN_DEADLINE, self.password_turns.lane(&key).lock()).await;
         let _turn = turn.ok_or(Refusal::Unavailable)?;
-        let rule = |prior, now, _: &_| password::begin(prior, caller.profile, &self.policy, now);
-        let Begun::Counted(counted) = self.decide(&key, rule).await? else { return Ok(Proven::NotCompared) };
+        let rule = |prior, now, _: &_| password::begin(prior, caller.profile, flow, &self.policy, now);
+        let counted = match self.decide(&key, rule).await? {
+            Begun::Counted(counted) => counted,
+            Begun::NotCompared => return Ok(Proven::NotCompared),
+            Begun::FlowSpent => return Ok(Proven::FlowSpent),
+        };
         let hash = self.hash_of(caller, identifier, user).await?;
         let Some(matches) = self.compare(password, hash).await? else { return Ok(Proven::Wrong) };
         let Some(user) = user else { return Ok(Proven::Wrong) };
@@ -147,7 +168,7 @@ impl Inner {
         self.blocking(move |scheme| scheme::compare(scheme, &password, hash.as_ref())).await
     }
 
-    async fn hash(&self, password: &Password) -> Result<PasswordHash, Refusal> {
+    pub(super) async fn hash(&self, password: &Password) -> Result<PasswordHash, Refusal> {
         let (password, salt) = (password.clone(), self.dice()?.first_16());
         let hashed = self.blocking(move |scheme| scheme.hash(&password, &salt)).await?;
         hashed.map_err(|error| {
@@ -203,7 +224,7 @@ impl Inner {
             expires_at,
             life: self.policy.reset_ttl,
         };
-        deliver::hand_over(self, caller, identifier, user, parcel);
+        deliver::hand_over(self, caller, identifier, identifier, user, parcel);
         Ok(())
     }
 
@@ -249,8 +270,9 @@ impl Inner {
 }
 
 /// What came of a try.
-enum Proven {
+pub(super) enum Proven {
     Right(Proof),
     Wrong,
     NotCompared,
+    FlowSpent,
 }

@@ -121,11 +121,11 @@ impl Engine {
 
 impl Inner {
     /// What a token says, when it is ours and of this time.
-    fn believe(&self, token: &AccessToken) -> Result<Claims, Refusal> {
+    pub(super) fn believe(&self, token: &AccessToken) -> Result<Claims, Refusal> {
         self.tokens.verify(token.expose(), self.clock.now()).map_err(|_| Refusal::NotAuthenticated)
     }
 
-    async fn judge(&self, claims: &Claims) -> Result<LiveSession, Refusal> {
+    pub(super) async fn judge(&self, claims: &Claims) -> Result<LiveSession, Refusal> {
         let id = claims.session().ok_or(Refusal::NotAuthenticated)?;
         let (session_key, account_key) =
             (self.secrets.session_key(id), self.secrets.account_key(&claims.tenant, &claims.sub));
@@ -148,6 +148,7 @@ impl Inner {
             organizations: live.organizations,
             authenticated_at: live.authenticated_at,
             ends_at: live.ends,
+            binding: live.binding,
         })
     }
 
@@ -199,7 +200,7 @@ impl Inner {
     }
 
     /// Ends a session: the tombstone first, which is what counts, then its place in the account's list.
-    async fn end(&self, tenant: &Tenant, user: &UserId, id: SessionId) -> Result<(), Refusal> {
+    pub(super) async fn end(&self, tenant: &Tenant, user: &UserId, id: SessionId) -> Result<(), Refusal> {
         self.decide(&self.secrets.session_key(id), |prior, now, _| revoke::session(prior, now)).await?;
         self.unlist(tenant, user, id).await
     }

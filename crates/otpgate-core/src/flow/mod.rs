@@ -3,6 +3,11 @@
 //! Nothing here is asynchronous, reads a clock, rolls dice or knows how records are kept.
 
 pub(crate) mod code;
+#[expect(
+    clippy::module_inception,
+    reason = "a flow is the notion of profile `engine`; this module is the rules of all"
+)]
+pub(crate) mod flow;
 pub(crate) mod lock;
 pub(crate) mod password;
 pub(crate) mod proof;

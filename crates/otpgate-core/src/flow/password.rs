@@ -1,7 +1,7 @@
 //! A password that is tried: counted first, compared afterwards, since a slow hash cannot be part of a decision.
 
 use super::proof::Proof;
-use super::{Decision, lock, throttle};
+use super::{Decision, flow, lock, throttle};
 use crate::password::Matches;
 use crate::record::IdentifierRecord;
 use crate::{Policy, Profile, Timestamp};
@@ -13,16 +13,24 @@ pub(crate) enum Begun {
     Counted(Timestamp),
     /// Locked, or no try left: it must not be compared.
     NotCompared,
+    /// The flow has met too many wrong passwords, or is not open: it must not be compared.
+    FlowSpent,
 }
 
 /// Counts a try as a failure before it is compared, or refuses it and counts nothing.
 pub(crate) fn begin(
     prior: Option<IdentifierRecord>,
     profile: Profile,
+    flow: Option<[u8; 16]>,
     policy: &Policy,
     now: Timestamp,
 ) -> Decision<IdentifierRecord, Begun> {
     let mut record = prior.unwrap_or_default();
+    if let Some(id) = flow
+        && !flow::count_password(&mut record, id, policy, now)
+    {
+        return Decision::keep(Begun::FlowSpent);
+    }
     let spent = policy.limit_guesses && throttle::wait(&record.password_failures, &policy.guesses, now).is_some();
     let locks = profile == Profile::Platform;
     if spent || (locks && lock::is_locked(&record, now)) {
@@ -61,7 +69,7 @@ mod tests {
         let policy = Policy::default();
         let mut record = None;
         for i in 0..4 {
-            let begun = begin(record, Profile::Platform, &policy, at(i));
+            let begun = begin(record, Profile::Platform, None, &policy, at(i));
             assert_eq!(begun.outcome, Begun::Counted(at(i)));
             record = begun.write;
         }
@@ -75,11 +83,11 @@ mod tests {
         let policy = Policy::default();
         let mut record = None;
         for i in 0..5 {
-            record = begin(record, Profile::Platform, &policy, at(i)).write;
+            record = begin(record, Profile::Platform, None, &policy, at(i)).write;
         }
-        assert_eq!(begin(record.clone(), Profile::Platform, &policy, at(5)).outcome, Begun::NotCompared);
-        assert_eq!(begin(record.clone(), Profile::Engine, &policy, at(5)).outcome, Begun::Counted(at(5)));
-        assert_eq!(begin(record, Profile::Platform, &policy, at(904)).outcome, Begun::Counted(at(904)));
+        assert_eq!(begin(record.clone(), Profile::Platform, None, &policy, at(5)).outcome, Begun::NotCompared);
+        assert_eq!(begin(record.clone(), Profile::Engine, None, &policy, at(5)).outcome, Begun::Counted(at(5)));
+        assert_eq!(begin(record, Profile::Platform, None, &policy, at(904)).outcome, Begun::Counted(at(904)));
     }
 
     #[test]
@@ -88,7 +96,7 @@ mod tests {
         let mut record = None;
         let mut compared = 0;
         for minute in 0..2 * 24 * 60 {
-            let begun = begin(record.clone(), Profile::Platform, &policy, at(minute * 60));
+            let begun = begin(record.clone(), Profile::Platform, None, &policy, at(minute * 60));
             compared += usize::from(begun.outcome != Begun::NotCompared);
             record = begun.write.or(record);
         }

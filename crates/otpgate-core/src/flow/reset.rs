@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq as _;
 
+use super::proof::Proof;
 use super::{Decision, lock, throttle};
 use crate::record::{AccountRecord, IdentifierRecord, ResetTicket};
 use crate::{Owner, Policy, Refusal, Timestamp};
@@ -62,6 +63,36 @@ pub(crate) fn begin(
     bump(&mut account);
     account.resetting_until = Some(now.plus(RESETTING));
     Decision::write(account, Ok(()))
+}
+
+/// Begins to set a password that a right code brought along: as [`begin`], with the code's proof in the place of a token.
+pub(crate) fn begin_proven(
+    prior: Option<AccountRecord>,
+    owner: Owner,
+    proof: &Proof,
+    now: Timestamp,
+) -> Decision<AccountRecord, Result<(), Refusal>> {
+    let mut account = prior.unwrap_or_else(|| AccountRecord::new(owner));
+    if account.epoch != proof.epoch() || account.resetting_until.is_some_and(|until| now < until) {
+        return Decision::keep(Err(Refusal::WrongCode));
+    }
+    if account.disabled {
+        return Decision::keep(Err(Refusal::Forbidden));
+    }
+    bump(&mut account);
+    account.resetting_until = Some(now.plus(RESETTING));
+    Decision::write(account, Ok(()))
+}
+
+/// As [`finish`], for a person whose proof goes on under the new epoch.
+pub(crate) fn finish_proven(
+    prior: Option<AccountRecord>,
+    owner: Owner,
+    _before: &Proof,
+) -> Decision<AccountRecord, Proof> {
+    let decision = finish(prior, owner);
+    let epoch = decision.write.as_ref().map_or(0, |a| a.epoch);
+    Decision { write: decision.write, outcome: Proof::of(epoch) }
 }
 
 /// After the password was set: a second bump, so that what was checked against the old one meanwhile opens nothing.

@@ -19,6 +19,8 @@ pub(crate) struct Send<'a> {
     pub(crate) slot: SlotKey,
     /// The epoch of the account behind the identifier; `None` makes a decoy.
     pub(crate) epoch: Option<u64>,
+    /// How long the code is to live.
+    pub(crate) life: Duration,
 }
 
 /// A code that was made and counted.
@@ -39,7 +41,7 @@ pub(crate) fn decide(
 ) -> Decision<IdentifierRecord, Result<Sent, Refusal>> {
     let mut record = prior.unwrap_or_default();
     if policy.limit_sends {
-        if let Some(retry_after) = closed_for(&record, policy, now) {
+        if let Some(retry_after) = closed_for(&record, send.slot, policy, now) {
             return Decision::keep(Err(Refusal::TooMany { retry_after }));
         }
         throttle::push(&mut record.sends, now, Policy::LONGEST_WINDOW);
@@ -48,7 +50,13 @@ pub(crate) fn decide(
     let made = code::draw(policy.format, &dice.last_32())
         .and_then(|code| code::mac(secrets, kid, send.subject, send.slot, epoch, &salt, &code).map(|mac| (code, mac)));
     let Some((code, mac)) = made else { return Decision::keep(Err(Refusal::Unavailable)) };
-    let expires_at = now.plus(policy.code_ttl);
+    let expires_at = now.plus(send.life);
+    // A flow's tries are its own: another code in it does not refill them.
+    let before = record.slots.iter().find(|s| s.key == send.slot && matches!(s.key, SlotKey::Flow(_)));
+    if before.is_some_and(|s| s.state == CodeState::Burnt) {
+        return Decision::keep(Err(Refusal::BurntCode));
+    }
+    let (wrong, wrong_at) = before.map_or((0, None), |s| (s.wrong, s.wrong_at));
     let slot = Slot {
         key: send.slot,
         state: CodeState::Live,
@@ -59,7 +67,8 @@ pub(crate) fn decide(
         mac,
         issued_at: now,
         expires_at,
-        wrong: 0,
+        wrong,
+        wrong_at,
         own_sends: Vec::new(),
         own_failures: Vec::new(),
     };
@@ -68,19 +77,23 @@ pub(crate) fn decide(
 }
 
 /// How long no further code may be sent; nothing when one may.
-fn closed_for(record: &IdentifierRecord, policy: &Policy, now: Timestamp) -> Option<Duration> {
+fn closed_for(record: &IdentifierRecord, slot: SlotKey, policy: &Policy, now: Timestamp) -> Option<Duration> {
     let cooldown = policy.resend_cooldown.and_then(|span| {
         let rest = record.sends.last()?.plus(span).since(now);
         (!rest.is_zero()).then_some(rest)
     });
-    throttle::wait(&record.sends, &policy.sends, now).max(cooldown)
+    let of_flows = policy.flows.sends.filter(|_| matches!(slot, SlotKey::Flow(_)));
+    let of_flows = of_flows.and_then(|window| throttle::wait(&record.sends, &[window], now));
+    throttle::wait(&record.sends, &policy.sends, now).max(cooldown).max(of_flows)
 }
 
 /// Puts `slot` where its key is, or beside the others; the oldest goes where there are too many.
 fn place(slots: &mut Vec<Slot>, slot: Slot, now: Timestamp) {
-    slots.retain(|s| s.key != slot.key && s.expires_at > now);
+    // What is left of a flow's tries outlives its codes; the flow itself takes it away.
+    slots.retain(|s| s.key != slot.key && (s.expires_at > now || matches!(s.key, SlotKey::Flow(_))));
     if slots.len() >= MOST_SLOTS {
-        let oldest = slots.iter().enumerate().min_by_key(|(_, s)| s.issued_at).map(|(i, _)| i);
+        let age = |s: &Slot| (matches!(s.key, SlotKey::Flow(_)), s.issued_at);
+        let oldest = slots.iter().enumerate().min_by_key(|(_, s)| age(s)).map(|(i, _)| i);
         oldest.map(|i| slots.remove(i));
     }
     slots.push(slot);
@@ -154,7 +167,12 @@ mod tests {
         let slots = &w.record.as_ref().unwrap().slots;
         assert_eq!(slots.len(), MOST_SLOTS);
         assert!(slots.iter().all(|s| s.issued_at >= at(24)), "the oldest went");
-        w.slot = SlotKey::Open(Profile::Identity, Purpose::Login);
+        w.record = None;
+        for profile in [Profile::Identity, Profile::Platform] {
+            w.slot = SlotKey::Open(profile, Purpose::Login);
+            w.send().unwrap();
+        }
+        assert_eq!(w.record.as_ref().unwrap().slots.len(), 2);
         w.now = at(1_000);
         w.send().unwrap();
         assert_eq!(w.record.unwrap().slots.len(), 1, "expired ones go");

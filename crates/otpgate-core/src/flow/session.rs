@@ -2,7 +2,7 @@
 
 use super::Decision;
 use super::proof::Proof;
-use crate::record::{AccountRecord, LiveSession, SessionRecord, SessionState};
+use crate::record::{AccountRecord, Binding, LiveSession, SessionRecord, SessionState};
 use crate::secret::{Secrets, sha256};
 use crate::{Owner, Policy, Profile, Refusal, SessionId, Tenant, Timestamp, User};
 
@@ -41,11 +41,10 @@ pub(crate) struct Opening<'a> {
     pub(crate) profile: Profile,
     pub(crate) owner: Owner,
     pub(crate) session: SessionId,
-}
-
-/// The end of a session of `profile` that is opened at `now`.
-pub(crate) fn ends(policy: &Policy, profile: Profile, now: Timestamp) -> Timestamp {
-    policy.lives(profile).absolute.map_or(Timestamp::NEVER, |life| now.plus(life))
+    pub(crate) ends: Timestamp,
+    pub(crate) binding: Option<Binding>,
+    /// The hash and the end of the session's key.
+    pub(crate) key: Option<([u8; 32], Timestamp)>,
 }
 
 /// The end of a session of `profile` that is not used after `now`.
@@ -62,7 +61,7 @@ pub(crate) fn record(
     now: Timestamp,
     seed: [u8; 32],
 ) -> Option<SessionRecord> {
-    let Opening { tenant, user, profile, owner, session } = opening;
+    let Opening { tenant, user, profile, owner, session, ends, binding, key } = opening;
     let mut live = LiveSession {
         tenant: tenant.clone(),
         user: user.id.clone(),
@@ -70,7 +69,7 @@ pub(crate) fn record(
         epoch: accepted.epoch(),
         authenticated_at: now,
         last_used: now,
-        ends: ends(policy, profile, now),
+        ends,
         idles: idles(policy, profile, now),
         roles: Vec::new(),
         organization: String::new(),
@@ -80,8 +79,8 @@ pub(crate) fn record(
         kid: secrets.current(),
         current: [0; 32],
         rotated_at: now,
-        binding: None,
-        key: None,
+        binding,
+        key,
     };
     take_over(&mut live, user);
     live.current = sha256(refresh::token(secrets, session, &live)?.expose().as_bytes());

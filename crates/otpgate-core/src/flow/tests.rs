@@ -74,7 +74,7 @@ impl World {
     pub(super) fn send(&mut self) -> Result<Code, Refusal> {
         let dice = self.dice();
         let subject = Subject { tenant: &self.tenant, identifier: &self.identifier };
-        let send = send::Send { subject, slot: self.slot, epoch: self.epoch };
+        let send = send::Send { subject, slot: self.slot, epoch: self.epoch, life: self.policy.code_ttl };
         let decision = send::decide(self.record.clone(), send, &self.policy, &self.secrets, self.now, &dice);
         let code = apply(&mut self.record, decision)?.code;
         self.last_code = Some(code.clone());
@@ -112,11 +112,20 @@ impl World {
     pub(super) fn try_open(&mut self, accepted: &Proof) -> Result<SessionId, Refusal> {
         let (dice, owner) = (self.dice(), self.owner());
         let id = SessionId::from_random(dice.first_16());
-        let ends = session::ends(&self.policy, Profile::Identity, self.now);
+        let life = self.policy.lives(Profile::Identity).absolute;
+        let ends = life.map_or(Timestamp::NEVER, |life| self.now.plus(life));
         let decision = session::open(self.account.clone(), owner, accepted, id, ends, &self.policy, self.now);
         apply(&mut self.account, decision)?;
-        let opening =
-            session::Opening { tenant: &self.tenant, user: &self.user, profile: Profile::Identity, owner, session: id };
+        let opening = session::Opening {
+            tenant: &self.tenant,
+            user: &self.user,
+            profile: Profile::Identity,
+            owner,
+            session: id,
+            ends,
+            binding: None,
+            key: None,
+        };
         let record = session::record(opening, accepted, &self.policy, &self.secrets, self.now, dice.last_32()).unwrap();
         self.sessions.insert(id, record);
         Ok(id)

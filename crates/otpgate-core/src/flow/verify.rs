@@ -2,7 +2,9 @@
 
 use super::code::{self, Subject};
 use super::proof::Proof;
-use super::{Decision, lock, throttle};
+use super::{Decision, flow, lock, throttle};
+use std::time::Duration;
+
 use crate::entropy::Dice;
 use crate::record::{CodeState, IdentifierRecord, Slot, SlotKey};
 use crate::secret::Secrets;
@@ -25,8 +27,25 @@ pub(crate) enum Verified {
     Accepted(Proof),
     /// Compared, wrong, counted. `burnt` when it was the last one that the code takes.
     Wrong { burnt: bool },
-    /// Not compared and not counted. `burnt` when the code had met too many wrong guesses before.
-    NotCompared { burnt: bool },
+    /// Not compared and not counted.
+    NotCompared(Why),
+}
+
+/// Why a guess was not compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// No code was sent.
+    NoCode,
+    /// The code has ended.
+    Ended,
+    /// The code had met too many wrong guesses before.
+    Burnt,
+    /// The code was used.
+    Used,
+    /// The identifier has no guess left, or is locked.
+    Closed,
+    /// All flows of the identifier are locked for so long.
+    FlowsLocked(Duration),
 }
 
 /// Judges a guess.
@@ -38,18 +57,24 @@ pub(crate) fn decide(
     now: Timestamp,
     dice: &Dice,
 ) -> Decision<IdentifierRecord, Verified> {
-    let not_compared = |burnt| Decision::keep(Verified::NotCompared { burnt });
-    let Some(mut record) = prior else { return not_compared(false) };
-    let Some(place) = record.slots.iter().position(|s| s.key == guess.slot && now < s.expires_at) else {
-        return not_compared(false);
+    let not_compared = |why| Decision::keep(Verified::NotCompared(why));
+    let Some(mut record) = prior else { return not_compared(Why::NoCode) };
+    if let Some(rest) = flow::locked_for(&record, guess.slot, now) {
+        return not_compared(Why::FlowsLocked(rest));
+    }
+    let Some(place) = record.slots.iter().position(|s| s.key == guess.slot) else {
+        return not_compared(Why::NoCode);
     };
+    if !is_there(&record.slots[place], now) {
+        return not_compared(Why::Ended);
+    }
     match record.slots[place].state {
-        CodeState::Burnt => return not_compared(true),
-        CodeState::Used(_) => return not_compared(false),
+        CodeState::Burnt => return not_compared(Why::Burnt),
+        CodeState::Used(_) => return not_compared(Why::Used),
         CodeState::Live => {}
     }
     if is_spent(&record, policy, now) || (lock::guards(guess.slot) && lock::is_locked(&record, now)) {
-        return not_compared(false);
+        return not_compared(Why::Closed);
     }
     // The MAC is computed for decoys and dead epochs too: what is known of an account takes no other time.
     let slot = &record.slots[place];
@@ -62,7 +87,10 @@ pub(crate) fn decide(
         lock::open(&mut record);
         return Decision::write(record, Verified::Accepted(Proof::of(slot_epoch)));
     }
-    let burnt = count_wrong(&mut record.slots[place], policy);
+    let burnt = count_wrong(&mut record.slots[place], policy, now);
+    if burnt {
+        flow::lock(&mut record, guess.slot, policy, now);
+    }
     throttle::push(&mut record.failures, now, Policy::LONGEST_WINDOW);
     record.run = record.run.saturating_add(1);
     record.run_at = Some(now);
@@ -72,9 +100,20 @@ pub(crate) fn decide(
     Decision::write(record, Verified::Wrong { burnt })
 }
 
-fn count_wrong(slot: &mut Slot, policy: &Policy) -> bool {
+/// A code is there until it ends; a burnt one of a flow as long as its flow, which is dead with it.
+fn is_there(slot: &Slot, now: Timestamp) -> bool {
+    now < slot.expires_at || (slot.state == CodeState::Burnt && matches!(slot.key, SlotKey::Flow(_)))
+}
+
+fn count_wrong(slot: &mut Slot, policy: &Policy, now: Timestamp) -> bool {
+    let of_flow = matches!(slot.key, SlotKey::Flow(_));
+    let most = if of_flow { policy.flows.max_tries } else { policy.max_tries };
+    if of_flow && slot.wrong_at.is_some_and(|t| now.since(t) > policy.flows.attempt_interval) {
+        slot.wrong = 0;
+    }
     slot.wrong = slot.wrong.saturating_add(1);
-    let burnt = slot.wrong >= policy.max_tries;
+    slot.wrong_at = Some(now);
+    let burnt = slot.wrong >= most;
     if burnt {
         slot.state = CodeState::Burnt;
     }
@@ -108,7 +147,7 @@ mod tests {
         assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: false }));
         assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: false }));
         assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: true }));
-        assert!(matches!(w.guess(right.expose()), Verified::NotCompared { burnt: true }));
+        assert!(matches!(w.guess(right.expose()), Verified::NotCompared(Why::Burnt)));
         assert_eq!(w.record.as_ref().unwrap().failures.len(), 3, "what was not compared is not counted");
         let right = w.send().unwrap();
         w.verify(right.expose()).unwrap();
@@ -119,7 +158,7 @@ mod tests {
         let mut w = World::default();
         let right = w.send().unwrap();
         w.verify(right.expose()).unwrap();
-        assert!(matches!(w.guess(right.expose()), Verified::NotCompared { burnt: false }));
+        assert!(matches!(w.guess(right.expose()), Verified::NotCompared(Why::Used)));
     }
 
     #[test]
@@ -153,7 +192,7 @@ mod tests {
         }
         assert_eq!(compared, 40);
         let right = w.send().unwrap();
-        assert!(matches!(w.guess(right.expose()), Verified::NotCompared { burnt: false }), "the right one too");
+        assert!(matches!(w.guess(right.expose()), Verified::NotCompared(Why::Closed)), "the right one too");
         w.now = at(3 * 86_400);
         let right = w.send().unwrap();
         w.verify(right.expose()).unwrap();
@@ -175,7 +214,7 @@ mod tests {
         }
         assert_eq!(compared, 100);
         let right = w.send().unwrap();
-        assert!(matches!(w.guess(right.expose()), Verified::NotCompared { .. }));
+        assert!(matches!(w.guess(right.expose()), Verified::NotCompared(Why::Closed)));
     }
 
     #[test]
@@ -234,7 +273,7 @@ mod tests {
         for burnt in [false, false, true] {
             assert!(matches!(w.guess(made.expose()), Verified::Wrong { burnt: b } if b == burnt));
         }
-        assert!(matches!(w.guess(made.expose()), Verified::NotCompared { burnt: true }));
+        assert!(matches!(w.guess(made.expose()), Verified::NotCompared(Why::Burnt)));
         // Nor does it become right when the address is registered while it lives.
         let mut w = World { epoch: None, ..World::default() };
         let made = w.send().unwrap();

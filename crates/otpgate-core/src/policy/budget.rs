@@ -9,7 +9,8 @@ pub(super) const YEARLY_BOUND: f64 = 0.01;
 /// Guesses a day that the policy lets through: the budget, or tries times sends where that is less.
 fn guesses_a_day(policy: &Policy) -> f64 {
     let budget = per_day(&policy.guesses, policy.limit_guesses);
-    let by_codes = per_day(&policy.sends, policy.limit_sends) * f64::from(policy.max_tries);
+    let tries = policy.max_tries.max(policy.flows.max_tries);
+    let by_codes = per_day(&policy.sends, policy.limit_sends) * f64::from(tries);
     budget.min(by_codes)
 }
 
@@ -53,6 +54,7 @@ mod tests {
                 guesses: vec![Window::new(day, 86_400)],
                 sends: vec![Window::new(sends, 86_400)],
                 max_tries: tries,
+                flows: super::super::FlowPolicy { max_tries: tries, ..Default::default() },
                 ..Policy::default()
             })
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CodeFormat, Disclosure, Lockout, Policy, Window, budget};
+use super::{CodeFormat, Disclosure, FlowPolicy, Lockout, Policy, Window, budget};
 use crate::Profile;
 use crate::error::{ConfigError, ConfigErrorKind};
 
@@ -108,6 +108,12 @@ impl PolicyBuilder {
         self
     }
 
+    /// The numbers of `engine`'s flows.
+    pub fn flows(mut self, flows: FlowPolicy) -> Self {
+        self.0.flows = flows;
+        self
+    }
+
     /// Password resets that may be asked for one address; default 3 an hour.
     pub fn resets(mut self, window: Window) -> Self {
         self.0.resets = window;
@@ -194,6 +200,9 @@ impl PolicyBuilder {
         }
         if p.lockout.is_some_and(|l| l.failures == 0 || l.span < second || l.span > Policy::LONGEST_WINDOW) {
             return refuse("a lock starts after at least one failure and holds from 1 s to 24 h");
+        }
+        if let Err(text) = p.flows.check() {
+            return refuse(text);
         }
         for lives in p.lives {
             let least = lives.idle.into_iter().chain(lives.absolute).min();

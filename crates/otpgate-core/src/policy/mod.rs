@@ -71,6 +71,71 @@ impl CodeFormat {
     }
 }
 
+/// The numbers of `engine`'s flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowPolicy {
+    /// How long a flow may take; default 15 minutes, at most a day.
+    pub life: Duration,
+    /// How long a code of a flow lives, and never longer than its flow; default and at most 600 s.
+    pub code_ttl: Duration,
+    /// Wrong codes, and wrong passwords, that a flow takes; default 5.
+    pub max_tries: u32,
+    /// A wrong code this long after the one before starts a new count; default 30 minutes.
+    pub attempt_interval: Duration,
+    /// Codes that one identifier is sent in one span, besides the limits of all profiles; default no further limit.
+    pub sends: Option<Window>,
+    /// How long all flows of an identifier are locked when one has used its tries up; default not at all, at most 30 days.
+    pub lock: Option<Duration>,
+    /// Whether sessions get a key to regenerate their token with; default yes.
+    pub regenerate: bool,
+    /// How long a key of a mobile session lives; default `None`, without end. Setting one is recommended: a key without an
+    /// end is a password that its owner does not know.
+    pub key_life: Option<Duration>,
+    /// How long after its end a token may still be exchanged on the web route; default 24 h.
+    pub expired_grace: Duration,
+    /// Open flows of one identifier; default 10, the oldest goes.
+    pub most: usize,
+}
+
+impl Default for FlowPolicy {
+    fn default() -> Self {
+        Self {
+            life: Duration::from_secs(15 * 60),
+            code_ttl: Duration::from_secs(600),
+            max_tries: 5,
+            attempt_interval: Duration::from_secs(30 * 60),
+            sends: None,
+            lock: None,
+            regenerate: true,
+            key_life: None,
+            expired_grace: Duration::from_secs(DAY),
+            most: 10,
+        }
+    }
+}
+
+impl FlowPolicy {
+    fn check(&self) -> Result<(), &'static str> {
+        let (second, day) = (Duration::from_secs(1), Duration::from_secs(DAY));
+        if self.life < second || self.life > day || self.code_ttl < second || self.code_ttl > Duration::from_secs(600) {
+            return Err("a flow lives from 1 s to 24 h and its codes from 1 s to 600 s");
+        }
+        if !(1..=10).contains(&self.max_tries) || !(1..=10).contains(&self.most) {
+            return Err("a flow takes 1 to 10 tries, and an identifier has 1 to 10 flows");
+        }
+        if self.sends.is_some_and(|w| w.limit == 0 || w.span < second || w.span > Policy::LONGEST_WINDOW) {
+            return Err("max OTP count cannot be 0, and its window lasts from 1 s to 24 h");
+        }
+        if self.lock.is_some_and(|l| l < second || l > 30 * day) || self.key_life.is_some_and(|l| l < second) {
+            return Err("a lock of flows holds from 1 s to 30 days, and a key lives at least 1 s");
+        }
+        if self.expired_grace > 30 * day {
+            return Err("an expired token is exchanged for at most 30 days");
+        }
+        Ok(())
+    }
+}
+
 /// The lock of `platform`: how many failures in a row start it, and how long it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lockout {
@@ -141,6 +206,7 @@ pub struct Policy {
     pub(crate) resets: Window,
     pub(crate) reset_ttl: Duration,
     pub(crate) least_password: usize,
+    pub(crate) flows: FlowPolicy,
     pub(crate) limit_addresses: bool,
     pub(crate) limit_sends: bool,
     pub(crate) limit_guesses: bool,
@@ -174,6 +240,7 @@ impl Default for Policy {
             resets: Window::new(3, HOUR),
             reset_ttl: Duration::from_secs(HOUR),
             least_password: 8,
+            flows: FlowPolicy::default(),
             limit_addresses: true,
             limit_sends: true,
             limit_guesses: true,

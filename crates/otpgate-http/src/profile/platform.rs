@@ -182,7 +182,23 @@ fn refuse(fault: Fault) -> Reply {
         Fault::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
         Fault::Refused(Refusal::TooMany { .. }) => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         Fault::Refused(Refusal::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, "Service unavailable"),
-        Fault::NoPeer | Fault::Refused(Refusal::Defect) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+        // The refusals of flows and their keys, which no route of this profile has.
+        Fault::Refused(
+            Refusal::UnknownFlow
+            | Refusal::ForeignTenant
+            | Refusal::ForeignDevice
+            | Refusal::ForeignIdentifier
+            | Refusal::NoCode
+            | Refusal::FlowSpent
+            | Refusal::FlowsLocked { .. }
+            | Refusal::SamePassword
+            | Refusal::NoPassword
+            | Refusal::WrongKey
+            | Refusal::NotRenewable
+            | Refusal::ExpiredToken,
+        )
+        | Fault::NoPeer
+        | Fault::Refused(Refusal::Defect) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
     };
     Reply::json(status, &Body::Error { error: text.to_owned() })
 }
