@@ -1,7 +1,7 @@
 //! The two frameworks and the ready stores behind the testkit's traits.
 
-mod actix;
-mod axum;
+pub(crate) mod actix;
+pub(crate) mod axum;
 mod host;
 mod stores;
 

@@ -4,5 +4,6 @@
 mod capture;
 #[path = "../drive/mod.rs"]
 mod drive;
+mod hangup;
 mod logs;
 mod rotation;
