@@ -6,4 +6,5 @@ mod capture;
 mod drive;
 mod hangup;
 mod logs;
+mod mounting;
 mod rotation;
