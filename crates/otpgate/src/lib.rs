@@ -50,3 +50,9 @@ pub use otpgate_sqlite::SqliteStore;
 pub use otpgate_tower::PeerAddr;
 #[cfg(feature = "tower")]
 pub use tower_layer::Layer;
+
+/// The lines of the README compile.
+#[cfg(all(doctest, feature = "axum", feature = "memory", feature = "mail"))]
+#[doc = include_str!("../../../README.md")]
+#[derive(Debug)]
+struct Readme;
