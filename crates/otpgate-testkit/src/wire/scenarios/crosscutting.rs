@@ -5,10 +5,11 @@ use serde_json::json;
 
 use super::list;
 use crate::wire::people::{A, B};
-use crate::wire::{AVAILABILITY, LOGOUT, Request, SEND, Tokens, World, has_word, other_than};
+use crate::wire::{AVAILABILITY, LOGIN, LOGOUT, REFRESH, Request, SEND, Tokens, World, has_word, other_than};
 
 list![
     w148_every_limit_is_exact_at_its_edge,
+    w151_both_frameworks_give_one_transcript,
     w149_the_store_holds_no_code,
     w150_a_code_of_one_tenant_is_wrong_in_another,
     w153_every_answer_forbids_caching,
@@ -86,6 +87,22 @@ async fn w148_every_limit_is_exact_at_its_edge(w: &World) {
         grace.advance_ms(millis);
         grace.refresh(&first.refresh).await.has(status);
     }
+}
+
+/// Every answer of every scenario that does not race is compared between the frameworks; here is one of each kind.
+async fn w151_both_frameworks_give_one_transcript(w: &World) {
+    for path in [AVAILABILITY, SEND, LOGIN, REFRESH, LOGOUT] {
+        w.move_on();
+        w.post(path, "{").await.has(400);
+        w.post(path, "x".repeat(9_000)).await.has(413);
+        w.call(Request::post(path, "{}").without("content-type").header("content-type", "text/plain")).await.has(415);
+        w.call(Request::new("PUT", path)).await.has(405).with("allow", "POST");
+    }
+    let tokens = w.log_in(A).await;
+    w.me(&tokens.access).await.has(200);
+    w.me("no token").await.has(401);
+    w.call(Request::new("GET", "/elsewhere")).await.has(404);
+    w.log_out(&tokens.access).await.has(200);
 }
 
 async fn w149_the_store_holds_no_code(w: &World) {
