@@ -1,7 +1,6 @@
 //! The project's own commands: `cargo xtask test` before every push and in CI, `cargo xtask release` before a release.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks on the terminal")]
 
-mod backends;
 mod features;
 mod release;
 mod step;

@@ -12,15 +12,9 @@ use anyhow::{Context as _, Result, bail};
 #[derive(Default)]
 pub(crate) struct Steps {
     lines: Vec<String>,
-    variables: Vec<(String, String)>,
 }
 
 impl Steps {
-    /// Variables that every later command sees.
-    pub(crate) fn set(&mut self, variables: Vec<(String, String)>) {
-        self.variables.extend(variables);
-    }
-
     /// Does `work` as the step `name`.
     pub(crate) fn step(&mut self, name: &str, work: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
         println!("\n==> {name}");
@@ -60,7 +54,6 @@ impl Steps {
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(cargo());
         command.args(arguments.split_whitespace()).current_dir(root()).stdin(Stdio::null());
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

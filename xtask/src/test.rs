@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::features;
 use crate::step::{Steps, has};
-use crate::{backends, features};
 
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::default();
@@ -29,8 +29,6 @@ pub(crate) fn all(steps: &mut Steps) -> Result<()> {
         steps.run(&mut steps.command(lean)).context("otpgate-mail without features")
     })?;
 
-    let servers = backends::start_all()?;
-    servers.iter().for_each(|server| steps.set(server.variables()));
     steps.cargo("doc tests", "test --locked --doc --workspace")?;
     if has("nextest") {
         steps.cargo("tests", "nextest run --locked --workspace")

@@ -95,6 +95,7 @@ pub trait Directory: Send + Sync + 'static {
 /// # Contract
 /// 1. After `set_password` is `Ok`, `password` gives that hash on every connection.
 /// 2. An unknown user has no password; setting one is `Ok(false)`.
+/// 3. `swap_password` compares and replaces atomically: a sign-in that hashes anew never undoes a reset beside it.
 #[async_trait]
 pub trait Passwords: Send + Sync + 'static {
     /// The user's password hash.
@@ -108,6 +109,18 @@ pub trait Passwords: Send + Sync + 'static {
     /// # Errors
     /// [`DirectoryError`]; the old or the new one stands then.
     async fn set_password(&self, tenant: &Tenant, id: &UserId, hash: &PasswordHash) -> Result<bool, DirectoryError>;
+
+    /// Replaces the user's password hash if it still is `old`, in one atomic step; the answer is whether it was.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]; the old or the new one stands then.
+    async fn swap_password(
+        &self,
+        tenant: &Tenant,
+        id: &UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, DirectoryError>;
 }
 
 macro_rules! forward_directory {
@@ -131,6 +144,15 @@ macro_rules! forward_directory {
             }
             async fn set_password(&self, tenant: &Tenant, id: &UserId, hash: &PasswordHash) -> Result<bool, DirectoryError> {
                 (**self).set_password(tenant, id, hash).await
+            }
+            async fn swap_password(
+                &self,
+                tenant: &Tenant,
+                id: &UserId,
+                old: &PasswordHash,
+                new: &PasswordHash,
+            ) -> Result<bool, DirectoryError> {
+                (**self).swap_password(tenant, id, old, new).await
             }
         }
     )*};

@@ -228,7 +228,8 @@ impl Recorded for ResetRecord {
 /// What ends sessions: the epoch, the disabled mark and the list of open ones. Absent is epoch 0.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct AccountRecord {
-    pub(crate) owner: [u8; 32],
+    /// None for a decoy: it must not take of the room that is kept for what belongs to somebody.
+    pub(crate) owner: Option<[u8; 32]>,
     pub(crate) epoch: u64,
     pub(crate) device_epoch: u64,
     pub(crate) disabled: bool,
@@ -239,9 +240,9 @@ pub(crate) struct AccountRecord {
 }
 
 impl AccountRecord {
-    pub(crate) fn new(owner: Owner) -> Self {
+    pub(crate) fn new(owner: Option<Owner>) -> Self {
         Self {
-            owner: owner.0,
+            owner: owner.map(|o| o.0),
             epoch: 0,
             device_epoch: 0,
             disabled: false,
@@ -266,12 +267,12 @@ impl Recorded for AccountRecord {
     }
 
     fn owner(&self) -> Option<Owner> {
-        Some(Owner(self.owner))
+        self.owner.map(Owner)
     }
 }
 
-/// What a session is bound to and how far its refresh token is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What a session is bound to and how far its refresh token is. `Debug` leaves the secrets out.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct LiveSession {
     pub(crate) tenant: Tenant,
     pub(crate) user: UserId,
@@ -296,6 +297,13 @@ pub(crate) struct LiveSession {
     /// What a session of `engine` is bound to, and the hash and end of its key, which does not rotate.
     pub(crate) binding: Option<Binding>,
     pub(crate) key: Option<([u8; 32], Timestamp)>,
+}
+
+impl fmt::Debug for LiveSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tenant, user, profile, epoch, n, .. } = self;
+        write!(f, "LiveSession({tenant}, {user}, {profile:?}, epoch {epoch}, refresh {n})")
+    }
 }
 
 /// A session, or the stone that says it was ended.
@@ -371,7 +379,7 @@ mod tests {
 
     fn account() -> AccountRecord {
         AccountRecord {
-            owner: [1; 32],
+            owner: Some([1; 32]),
             epoch: 2,
             device_epoch: 3,
             disabled: true,
@@ -457,7 +465,7 @@ mod tests {
 
     #[test]
     fn a_bumped_account_never_expires() {
-        let mut account = AccountRecord::new(Owner([0; 32]));
+        let mut account = AccountRecord::new(Some(Owner([0; 32])));
         assert_eq!(account.expires_at(), t(0));
         account.sessions.push((SessionId::from_bytes([7; 16]), t(1), t(9)));
         assert_eq!(account.expires_at(), t(9));

@@ -177,20 +177,44 @@ impl Passwords for StoreDirectory {
     }
 
     async fn set_password(&self, tenant: &Tenant, id: &UserId, hash: &PasswordHash) -> Result<bool, DirectoryError> {
+        self.change_password(tenant, id, None, hash).await
+    }
+
+    async fn swap_password(
+        &self,
+        tenant: &Tenant,
+        id: &UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, DirectoryError> {
+        self.change_password(tenant, id, Some(old), new).await
+    }
+}
+
+impl StoreDirectory {
+    /// Puts a hash into the user's record, if the one there is `old` where one is named.
+    async fn change_password(
+        &self,
+        tenant: &Tenant,
+        id: &UserId,
+        old: Option<&PasswordHash>,
+        new: &PasswordHash,
+    ) -> Result<bool, DirectoryError> {
         let key = self.user_key(tenant, id);
         loop {
             let Some(record) = self.store.load(&key).await? else { return Ok(false) };
             let mut entry = UserEntry::decode(&record.value).map_err(DirectoryError::new)?;
-            entry.password = Some(hash.as_str().to_owned());
-            // Lost to another change of the user: put the password into what it has become.
+            if old.is_some_and(|old| entry.password.as_deref() != Some(old.as_str())) {
+                return Ok(false);
+            }
+            entry.password = Some(new.as_str().to_owned());
+            // Lost to another change of the user: look again at what it has become.
             if self.put(&key, Expect::Revision(record.revision), &entry).await? == Swapped::Yes {
                 return Ok(true);
             }
         }
     }
-}
 
-impl StoreDirectory {
     async fn read(&self, key: &Key) -> Result<Option<User>, DirectoryError> {
         let Some(record) = self.store.load(key).await? else { return Ok(None) };
         Ok(Some(UserEntry::decode(&record.value).map_err(DirectoryError::new)?.user))

@@ -72,7 +72,7 @@ async fn perform(
             Ok(Done::CodeSent { echo, expires_in })
         }
         Operation::VerifyCode { identifier, code } => {
-            let done = engine.verify_code(caller, &identifier, &code, credential).await?;
+            let done = engine.verify_code(caller, &identifier, code.expose(), credential).await?;
             Ok(Done::LoggedIn(Box::new(done)))
         }
         Operation::Refresh(token) => Ok(Done::Renewed(engine.refresh(caller, &token).await?)),

@@ -24,7 +24,7 @@ pub(crate) enum Operation {
     /// Send a code; `echo` is the address as it was written.
     SendCode { identifier: Identifier, echo: String },
     /// Log in with a code.
-    VerifyCode { identifier: Identifier, code: String },
+    VerifyCode { identifier: Identifier, code: Code },
     /// Exchange a refresh token.
     Refresh(RefreshToken),
     /// End the session whose token came with the request.

@@ -8,8 +8,9 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TY
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
-/// A finished answer: status, headers, body. Adapters pass it on as it is.
-#[derive(Clone, Debug)]
+/// A finished answer: status, headers, body. Adapters pass it on as it is. `Debug` shows neither headers nor body: tokens
+/// leave in it.
+#[derive(Clone)]
 pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
@@ -89,6 +90,12 @@ impl Reply {
     }
 }
 
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({}, {} bytes)", self.status.as_u16(), self.body.len())
+    }
+}
+
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "refused with {}", self.status)
@@ -104,6 +111,12 @@ fn whole_seconds(wait: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn i14_a_reply_is_not_printed() {
+        let reply = Reply::json(StatusCode::OK, &"a token");
+        assert_eq!(format!("{reply:?} {reply}"), "Reply(200, 9 bytes) refused with 200 OK");
+    }
 
     #[test]
     fn w154_retry_after_is_whole_seconds_and_at_least_one() {

@@ -84,7 +84,7 @@ impl fmt::Debug for OtpAuth {
 }
 
 fn parts(secrets: Secrets, store: impl Store, directory: impl Directory, mailer: impl Mailer) -> Parts {
-    Parts::new(secrets, Arc::new(store), Arc::new(directory), Arc::new(mailer), Arc::new(TokioRuntime))
+    Parts::new(secrets, Arc::new(store), Arc::new(directory), Arc::new(mailer), Arc::new(TokioRuntime::default()))
 }
 
 /// Collects what an [`OtpAuth`] is made of; `build` checks across the parts.

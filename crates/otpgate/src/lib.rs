@@ -9,7 +9,8 @@
 //!   host at one of our paths is shadowed. CORS stands outside: `.layer(auth).layer(cors)`.
 //! - Limits by client address need the address: serve axum with `into_make_service_with_connect_info::<SocketAddr>()`;
 //!   actix-web knows it. Behind a proxy, name the proxy: [`PeerPolicy::behind`].
-//! - actix-web runs the app factory once per worker: build [`OtpAuth`] outside of it and clone it in.
+//! - actix-web runs the app factory once per worker: build [`OtpAuth`] outside of it and clone it in. Background work ends
+//!   with the worker unless `.runtime(TokioRuntime::on(Handle::current()))` puts it on the runtime of `main`.
 
 mod auth;
 mod extract;

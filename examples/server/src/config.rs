@@ -112,8 +112,7 @@ impl Config {
             builder = builder.insecure_without_send_limits();
         }
         if !self.limits.guesses {
-            // The lock of `platform` is a budget of guesses too.
-            builder = builder.insecure_without_guess_limits().lockout(None);
+            builder = builder.insecure_without_guess_limits();
         }
         builder.build().context("`policy`")
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use otpgate::mail::{ConsoleMailer, FolderMailer, FolderSms, Templates};
 use otpgate::{
-    Argon2id, BoxFuture, Clock as _, Entropy as _, Mailer, MasterSecret, MemoryStore, OsEntropy, OtpAuth,
-    PasswordParts, Runtime, Secrets, SmsSender, SqliteStore, Store, StoreDirectory, SystemClock, TokenSettings,
+    Argon2id, Clock as _, Entropy as _, Mailer, MasterSecret, MemoryStore, OsEntropy, OtpAuth, PasswordParts, Secrets,
+    SmsSender, SqliteStore, Store, StoreDirectory, SystemClock, TokenSettings, TokioRuntime,
 };
 use tokio::runtime::Handle;
 
@@ -47,7 +47,8 @@ pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<(OtpAu
         .peers(peers)
         .passwords(passwords)
         .tokens(tokens(args.store.namespace.as_deref()))
-        .runtime(MainRuntime(Handle::current()));
+        // A worker of actix-web has a runtime of its own, which ends before a drain could wait for what it runs.
+        .runtime(TokioRuntime::on(Handle::current()));
     if let Some(outlet) = &args.sms {
         builder = builder.sms(sms(outlet)?);
     }
@@ -126,24 +127,6 @@ fn sms(outlet: &Outlet) -> anyhow::Result<Arc<dyn SmsSender>> {
         Outlet::Console => Arc::new(ConsoleMailer::stdout()),
         Outlet::Dir(folder) => Arc::new(FolderSms::new(folder, Templates::new(BRAND)?)?),
     })
-}
-
-/// The runtime of `main`, whichever thread asks: a worker of actix-web has one of its own, and what is spawned there ends
-/// with the worker, before a drain could wait for it.
-struct MainRuntime(Handle);
-
-impl Runtime for MainRuntime {
-    fn spawn(&self, task: BoxFuture<()>) {
-        drop(self.0.spawn(task));
-    }
-
-    fn spawn_blocking(&self, job: Box<dyn FnOnce() + Send + 'static>) {
-        drop(self.0.spawn_blocking(job));
-    }
-
-    fn sleep(&self, span: Duration) -> BoxFuture<()> {
-        Box::pin(tokio::time::sleep(span))
-    }
 }
 
 /// Removes what has expired, for as long as it is polled.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::future::try_join;
 
-use super::{Caller, Engine, Inner};
+use super::{About, Caller, Engine, Inner};
 use crate::flow::throttle::{self, Network};
 use crate::policy::Bucket;
 use crate::record::AddressRecord;
 use crate::secret::Space;
-use crate::{Key, Refusal, Timestamp};
+use crate::{EventKind, Key, Refusal, Timestamp};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -97,7 +97,13 @@ impl Inner {
         let (sent, sent_before) = self.in_time(try_join(reads.0, reads.1)).await?;
         let rest = present.ends.since(now);
         let seen = sent_before as f64 * (rest.as_secs_f64() / HOUR.as_secs_f64()) + sent as f64;
-        if seen < self.policy.send_valve_per_hour as f64 { Ok(()) } else { Err(Refusal::TooMany { retry_after: rest }) }
+        if seen < self.policy.send_valve_per_hour as f64 {
+            return Ok(());
+        }
+        let refusal = Refusal::TooMany { retry_after: rest };
+        let about = About { caller, identifier: None, user: None, session: None };
+        self.tell(EventKind::SendValveClosed, about, Some(refusal));
+        Err(refusal)
     }
 
     /// Counts one code under the tenant's valve.

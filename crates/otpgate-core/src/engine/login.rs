@@ -16,7 +16,7 @@ use crate::record::{AccountRecord, Binding, Purpose, SessionState, SlotKey};
 use crate::secret::{AccessToken, SessionKey, Space, sha256};
 use crate::token::Grant;
 use crate::{
-    Code, Disclosure, EventKind, Identifier, MailPurpose, Profile, Refusal, SessionId, Timestamp, User, UserId,
+    Code, Disclosure, EventKind, Identifier, Key, MailPurpose, Profile, Refusal, SessionId, Timestamp, User, UserId,
 };
 
 impl Engine {
@@ -97,11 +97,7 @@ impl Inner {
             return Err(Refusal::UnknownUser);
         }
         let epoch = self.epoch_of(caller, identifier, user.as_ref()).await?;
-        if let Err(refusal) = self.expect_valve_open(caller).await {
-            let about = About { caller, identifier: None, user: None, session: None };
-            self.tell(EventKind::SendValveClosed, about, Some(refusal));
-            return Err(refusal);
-        }
+        self.expect_valve_open(caller).await?;
         let send = send::Send {
             subject: Subject { tenant: &caller.tenant, identifier },
             slot: login_slot(caller),
@@ -163,14 +159,19 @@ impl Inner {
         identifier: &Identifier,
         user: Option<&User>,
     ) -> Result<u64, Refusal> {
-        let key = match user {
+        let key = self.account_or_decoy(caller, identifier, user);
+        Ok(self.load::<AccountRecord>(&key).await?.record.map_or(0, |a| a.epoch))
+    }
+
+    /// Where the account behind an identifier is, or a place that an unknown one has for itself.
+    pub(super) fn account_or_decoy(&self, caller: &Caller, identifier: &Identifier, user: Option<&User>) -> Key {
+        match user {
             Some(user) => self.secrets.account_key(&caller.tenant, &user.id),
             None => {
                 let parts = [caller.tenant.as_str().as_bytes(), identifier.as_str().as_bytes()];
                 self.secrets.key(Space::Decoy, &parts)
             }
-        };
-        Ok(self.load::<AccountRecord>(&key).await?.record.map_or(0, |a| a.epoch))
+        }
     }
 
     /// Opens a session for a proof: first its place in the account, then the session, then its tokens.

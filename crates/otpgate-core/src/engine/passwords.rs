@@ -17,8 +17,7 @@ use crate::policy::Bucket;
 use crate::record::{AccountRecord, ResetRecord};
 use crate::secret::{AccessToken, Space, sha256};
 use crate::{
-    Code, EventKind, Identifier, Key, MailPurpose, Owner, Password, PasswordHash, PasswordScheme, Refusal, Tenant,
-    User, UserId,
+    Code, EventKind, Identifier, Key, MailPurpose, Password, PasswordHash, PasswordScheme, Refusal, User, UserId,
 };
 
 impl Engine {
@@ -140,11 +139,13 @@ impl Inner {
             Begun::FlowSpent => return Ok(Proven::FlowSpent),
         };
         let hash = self.hash_of(caller, identifier, user).await?;
-        let Some(matches) = self.compare(password, hash).await? else { return Ok(Proven::Wrong) };
+        let Some(matches) = self.compare(password, hash.clone()).await? else { return Ok(Proven::Wrong) };
         let Some(user) = user else { return Ok(Proven::Wrong) };
         let proof = self.decide(&key, |prior, _, _| password::succeed(prior, counted, epoch, &matches)).await?;
-        if matches.is_old {
-            self.set_password(&caller.tenant, &user.id, password).await?;
+        if let (true, Some(old)) = (matches.is_old, hash) {
+            // Only in the place of the hash that was compared: a reset beside this sign-in must not be undone.
+            let new = self.hash(password).await?;
+            self.in_time(self.passwords()?.store.swap_password(&caller.tenant, &user.id, &old, &new)).await?;
         }
         Ok(Proven::Right(proof))
     }
@@ -195,12 +196,6 @@ impl Inner {
         outcome.await.map_err(|_| Refusal::Defect)
     }
 
-    async fn set_password(&self, tenant: &Tenant, user: &UserId, password: &Password) -> Result<(), Refusal> {
-        let hash = self.hash(password).await?;
-        let known = self.in_time(self.passwords()?.store.set_password(tenant, user, &hash)).await?;
-        if known { Ok(()) } else { Err(Refusal::WrongToken) }
-    }
-
     async fn ask_reset(self: &Arc<Self>, caller: &Caller, identifier: &Identifier) -> Result<(), Refusal> {
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
         self.expect_valve_open(caller).await?;
@@ -211,7 +206,8 @@ impl Inner {
         let token = URL_SAFE_NO_PAD.encode(self.dice()?.last_32());
         let (hash, now) = (sha256(token.as_bytes()), self.clock.now());
         // An unknown address gets the same two writes, at places that no token leads to.
-        let (account, owner) = self.account_of(caller, identifier, user.as_ref());
+        let account = self.account_or_decoy(caller, identifier, user.as_ref());
+        let owner = user.as_ref().map(|u| self.secrets.owner(&caller.tenant, &u.id));
         self.decide(&account, |prior, now, _| reset::issue(prior, owner, hash, &self.policy, now)).await?;
         let expires_at = now.plus(self.policy.reset_ttl);
         let record =
@@ -226,21 +222,6 @@ impl Inner {
         };
         deliver::hand_over(self, caller, identifier, identifier, user, parcel);
         Ok(())
-    }
-
-    /// The account behind an identifier, or a place of its own for an unknown one.
-    fn account_of(&self, caller: &Caller, identifier: &Identifier, user: Option<&User>) -> (Key, Owner) {
-        match user {
-            Some(user) => {
-                let Caller { tenant, .. } = caller;
-                (self.secrets.account_key(tenant, &user.id), self.secrets.owner(tenant, &user.id))
-            }
-            None => {
-                let parts = [caller.tenant.as_str().as_bytes(), identifier.as_str().as_bytes()];
-                let key = self.secrets.key(Space::Decoy, &parts);
-                (key, Owner(key.0))
-            }
-        }
     }
 
     fn reset_key(&self, hash: &[u8; 32]) -> Key {

@@ -15,7 +15,7 @@ pub(crate) fn is_locked(record: &IdentifierRecord, now: Timestamp) -> bool {
 
 /// Counts a failure, and locks with the last one that is allowed.
 pub(crate) fn count(record: &mut IdentifierRecord, policy: &Policy, now: Timestamp) {
-    let Some(lockout) = policy.lockout else { return };
+    let Some(lockout) = policy.lockout.filter(|_| policy.limit_guesses) else { return };
     record.towards_lock = record.towards_lock.saturating_add(1);
     if record.towards_lock >= lockout.failures {
         record.towards_lock = 0;
@@ -71,6 +71,20 @@ mod tests {
         assert!(w.verify(&w.wrong()).is_err());
         assert!(w.record.as_ref().unwrap().locked_until.is_some());
         w.slot = SlotKey::Open(Profile::Identity, Purpose::Login);
+        let right = w.send().unwrap();
+        w.verify(right.expose()).unwrap();
+    }
+
+    #[test]
+    fn without_guess_limits_nothing_is_counted_that_could_grow_or_lock() {
+        let policy = Policy::builder().insecure_without_send_limits().insecure_without_guess_limits().build().unwrap();
+        let mut w = World { policy, slot: SlotKey::Open(Profile::Platform, Purpose::Login), ..World::default() };
+        for _ in 0..150 {
+            w.send().unwrap();
+            assert!(w.verify(&w.wrong()).is_err());
+        }
+        let record = w.record.as_ref().unwrap();
+        assert!(record.failures.is_empty() && record.locked_until.is_none());
         let right = w.send().unwrap();
         w.verify(right.expose()).unwrap();
     }

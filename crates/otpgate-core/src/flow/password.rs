@@ -36,7 +36,9 @@ pub(crate) fn begin(
     if spent || (locks && lock::is_locked(&record, now)) {
         return Decision::keep(Begun::NotCompared);
     }
-    throttle::push(&mut record.password_failures, now, Policy::LONGEST_WINDOW);
+    if policy.limit_guesses {
+        throttle::push(&mut record.password_failures, now, Policy::LONGEST_WINDOW);
+    }
     if locks {
         lock::count(&mut record, policy, now);
     }

@@ -13,7 +13,6 @@ use crate::secret::{Kid, Mac, RefreshToken, Secrets, sha256};
 use crate::{Policy, SessionId, Timestamp, User};
 
 /// A refresh token as it was presented, read but not believed.
-#[derive(Debug)]
 pub(crate) struct Presented {
     pub(crate) session: SessionId,
     n: u32,

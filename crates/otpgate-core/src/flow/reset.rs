@@ -35,7 +35,7 @@ pub(crate) fn ask(
 /// Puts a token's hash into the account; the one before is dead.
 pub(crate) fn issue(
     prior: Option<AccountRecord>,
-    owner: Owner,
+    owner: Option<Owner>,
     hash: [u8; 32],
     policy: &Policy,
     now: Timestamp,
@@ -72,7 +72,7 @@ pub(crate) fn begin_proven(
     proof: &Proof,
     now: Timestamp,
 ) -> Decision<AccountRecord, Result<(), Refusal>> {
-    let mut account = prior.unwrap_or_else(|| AccountRecord::new(owner));
+    let mut account = prior.unwrap_or_else(|| AccountRecord::new(Some(owner)));
     if account.epoch != proof.epoch() || account.resetting_until.is_some_and(|until| now < until) {
         return Decision::keep(Err(Refusal::WrongCode));
     }
@@ -97,7 +97,7 @@ pub(crate) fn finish_proven(
 
 /// After the password was set: a second bump, so that what was checked against the old one meanwhile opens nothing.
 pub(crate) fn finish(prior: Option<AccountRecord>, owner: Owner) -> Decision<AccountRecord, ()> {
-    let mut account = prior.unwrap_or_else(|| AccountRecord::new(owner));
+    let mut account = prior.unwrap_or_else(|| AccountRecord::new(Some(owner)));
     bump(&mut account);
     account.resetting_until = None;
     Decision::write(account, ())
@@ -123,9 +123,18 @@ fn bump(account: &mut AccountRecord) {
 mod tests {
     use super::super::tests::{World, at};
     use super::*;
+    use crate::record::Recorded as _;
 
-    fn owner() -> Owner {
-        Owner([1; 32])
+    fn owner() -> Option<Owner> {
+        Some(Owner([1; 32]))
+    }
+
+    #[test]
+    fn a_decoy_takes_no_room_of_what_belongs_to_somebody() {
+        let decoy = issue(None, None, [1; 32], &Policy::default(), at(0)).write.unwrap();
+        assert_eq!(decoy.owner(), None);
+        let account = issue(None, owner(), [1; 32], &Policy::default(), at(0)).write.unwrap();
+        assert_eq!(account.owner(), owner());
     }
 
     #[test]
@@ -167,7 +176,7 @@ mod tests {
         let code = w.send().unwrap();
         let proof = w.verify(code.expose()).unwrap();
         let old = w.open_session();
-        w.account = issue(w.account.take(), w.owner(), [1; 32], &w.policy, w.now).write;
+        w.account = issue(w.account.take(), Some(w.owner()), [1; 32], &w.policy, w.now).write;
         let begun = begin(w.account.take(), &[1; 32], w.now);
         w.account = begun.write;
         assert!(!w.is_good(old));

@@ -25,7 +25,7 @@ pub(crate) fn unlist(prior: Option<AccountRecord>, session: SessionId) -> Decisi
 
 /// Ends every session, code and flow of a user: whatever carries an older epoch is refused from here on.
 pub(crate) fn everything(prior: Option<AccountRecord>, owner: Owner) -> Decision<AccountRecord, ()> {
-    let mut account = prior.unwrap_or_else(|| AccountRecord::new(owner));
+    let mut account = prior.unwrap_or_else(|| AccountRecord::new(Some(owner)));
     account.epoch = account.epoch.saturating_add(1);
     account.sessions.clear();
     Decision::write(account, ())

@@ -19,7 +19,7 @@ pub(crate) fn open(
     policy: &Policy,
     now: Timestamp,
 ) -> Decision<AccountRecord, Result<(), Refusal>> {
-    let mut account = prior.unwrap_or_else(|| AccountRecord::new(owner));
+    let mut account = prior.unwrap_or_else(|| AccountRecord::new(Some(owner)));
     if account.epoch != accepted.epoch() || account.resetting_until.is_some_and(|until| now < until) {
         return Decision::keep(Err(Refusal::WrongCode));
     }
@@ -160,7 +160,7 @@ mod tests {
         let mut w = World::default();
         let right = w.send().unwrap();
         let accepted = w.verify(right.expose()).unwrap();
-        let mut account = AccountRecord::new(w.owner());
+        let mut account = AccountRecord::new(Some(w.owner()));
         account.disabled = true;
         w.account = Some(account);
         assert_eq!(w.try_open(&accepted).unwrap_err(), Refusal::Forbidden);

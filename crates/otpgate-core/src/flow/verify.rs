@@ -91,7 +91,9 @@ pub(crate) fn decide(
     if burnt {
         flow::lock(&mut record, guess.slot, policy, now);
     }
-    throttle::push(&mut record.failures, now, Policy::LONGEST_WINDOW);
+    if policy.limit_guesses {
+        throttle::push(&mut record.failures, now, Policy::LONGEST_WINDOW);
+    }
     record.run = record.run.saturating_add(1);
     record.run_at = Some(now);
     if lock::guards(guess.slot) {

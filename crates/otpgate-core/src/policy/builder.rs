@@ -144,7 +144,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Turns the guess budgets off; the tries of one code still hold. Costs: with unlimited sends a 6-digit code falls
+    /// Turns the guess budgets and the lock of `platform` off; the tries of one code still hold. Costs: with unlimited sends a 6-digit code falls
     /// within days. For load tests.
     pub fn insecure_without_guess_limits(mut self) -> Self {
         self.0.limit_guesses = false;

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use otpgate_core::policy::Bucket;
 use otpgate_core::secret::RefreshToken;
-use otpgate_core::{Identifier, Password, Profile, Refusal, User};
+use otpgate_core::{Code, Identifier, Password, Profile, Refusal, User};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -77,7 +77,7 @@ fn login(body: &Map<String, Value>, wants: Wants) -> Result<Asked, Fault> {
     let (identifier, credential) = (email(body)?, text(body, "password")?);
     match body.get("isOTP") {
         Some(Value::Bool(true)) => {
-            Ok(Asked::by_token(Operation::VerifyCode { identifier, code: credential.to_owned() }))
+            Ok(Asked::by_token(Operation::VerifyCode { identifier, code: Code::new(credential) }))
         }
         Some(Value::Bool(false)) if wants.passwords => {
             Ok(Asked::by_token(Operation::SignIn { identifier, password: Password::typed(credential) }))

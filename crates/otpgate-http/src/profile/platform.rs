@@ -30,7 +30,7 @@ pub(crate) static TABLE: Table = Table {
         }),
         route(RouteName::LogIn, Method::POST, "/verify-otp", LIMITED, BodyUse::Json, |body, _| {
             let [email, code] = wanted(body, ["email", "otp"], "Email and OTP are required")?;
-            let operation = Operation::VerifyCode { identifier: address(email)?, code: code.to_owned() };
+            let operation = Operation::VerifyCode { identifier: address(email)?, code: Code::new(code) };
             Ok(Asked::of(platform_id(body)?, operation))
         }),
         route(RouteName::LogOut, Method::POST, "/signout", &[], BodyUse::Ignored, |_, _| {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use otpgate_core::engine::{Parts, PasswordParts};
 use otpgate_core::password::Argon2id;
 use otpgate_core::{
-    Clock as _, Directory as _, Engine, Entropy, Identifier, OsEntropy, Password, PasswordScheme as _, Passwords as _,
-    Store, StoreDirectory, Tenant, Timestamp, User, UserId,
+    Clock as _, Directory as _, Engine, Entropy, Identifier, OsEntropy, Password, PasswordHash, PasswordScheme as _,
+    Passwords as _, Store, StoreDirectory, Tenant, Timestamp, User, UserId,
 };
 use otpgate_http::{Gate, Identity, Platform, Profiles};
 
@@ -138,6 +138,43 @@ impl World {
         let user = self.user(email).await;
         let set = self.directory().users().set_password(&self.tenant, &user.id, &hash).await;
         assert!(matches!(set, Ok(true)), "{set:?}");
+    }
+
+    /// Gives the user with this address a password as it was hashed with parameters of the past.
+    ///
+    /// # Panics
+    /// When there is no such user, or the store fails.
+    pub async fn set_old_password(&self, email: &str, password: &str) -> PasswordHash {
+        let scheme = ok(Argon2id::with_params(16, 1, 1));
+        let Ok(hash) = scheme.hash(&Password::typed(password), &[7; 16]) else { panic!("no hash") };
+        let user = self.user(email).await;
+        let set = self.directory().users().set_password(&self.tenant, &user.id, &hash).await;
+        assert!(matches!(set, Ok(true)), "{set:?}");
+        hash
+    }
+
+    /// The password hash of the user with this address.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn password_hash(&self, email: &str) -> PasswordHash {
+        let user = self.user(email).await;
+        match self.directory().users().password(&self.tenant, &user.id).await {
+            Ok(Some(hash)) => hash,
+            other => panic!("no password: {other:?}"),
+        }
+    }
+
+    /// Replaces the password hash of the user with this address if it is `old`, and says whether it was.
+    ///
+    /// # Panics
+    /// When the store fails.
+    pub async fn swap_password(&self, email: &str, old: &PasswordHash, new: &PasswordHash) -> bool {
+        let user = self.user(email).await;
+        match self.directory().users().swap_password(&self.tenant, &user.id, old, new).await {
+            Ok(swapped) => swapped,
+            Err(error) => panic!("the password cannot be swapped: {error}"),
+        }
     }
 
     /// Changes the user with this address in the directory.
