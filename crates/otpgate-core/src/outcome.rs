@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::IdentifierKind;
+
 /// Why an operation was refused. Exhaustive on purpose: a new reason must fail to compile in every profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -23,8 +25,8 @@ pub enum Refusal {
     ForeignTenant,
     /// The flow, token or key is of another device, or of none.
     ForeignDevice,
-    /// The flow, token or key is of another identifier.
-    ForeignIdentifier,
+    /// The flow, token or key is of another identifier than the one of this kind that was named.
+    ForeignIdentifier(IdentifierKind),
     /// No code was asked for.
     NoCode,
     /// The flow has met too many wrong passwords.
@@ -44,6 +46,11 @@ pub enum Refusal {
     NotRenewable,
     /// The token has ended.
     ExpiredToken,
+    /// The identifier was sent as many codes as it may be; it may have another after this time.
+    TooManyCodes {
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// A limit is reached; it opens again after this time.
     TooMany {
         /// How long to wait.
@@ -75,7 +82,7 @@ impl Refusal {
             Self::UnknownFlow => "unknown_flow",
             Self::ForeignTenant => "foreign_tenant",
             Self::ForeignDevice => "foreign_device",
-            Self::ForeignIdentifier => "foreign_identifier",
+            Self::ForeignIdentifier(_) => "foreign_identifier",
             Self::NoCode => "no_code",
             Self::FlowSpent => "flow_spent",
             Self::FlowsLocked { .. } => "flows_locked",
@@ -84,6 +91,7 @@ impl Refusal {
             Self::WrongKey => "wrong_key",
             Self::NotRenewable => "not_renewable",
             Self::ExpiredToken => "expired_token",
+            Self::TooManyCodes { .. } => "too_many_codes",
             Self::TooMany { .. } => "too_many",
             Self::UnknownUser => "unknown_user",
             Self::NotAuthenticated => "not_authenticated",

@@ -1,14 +1,18 @@
 //! Which profiles are mounted, where, and how requests are read.
 
+mod engine;
+
 use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use otpgate_core::{ConfigError, ConfigErrorKind, Engine, Tenant};
+use otpgate_core::{ConfigError, ConfigErrorKind, Engine as Core, Tenant};
 
 use crate::gate::{Gate, Mount};
 use crate::peer::PeerPolicy;
 use crate::profile::{RouteName, RouteSpec, Table, Wants, identity, platform};
+
+pub use engine::{Brand, Engine};
 
 /// A predicate over a request's headers.
 pub type Guard = Arc<dyn Fn(&HeaderMap) -> bool + Send + Sync>;
@@ -69,7 +73,7 @@ impl Identity {
     fn mount(self) -> Result<Mount, ConfigError> {
         let mut paths = paths(&identity::TABLE, &self.prefix, self.refresh_path.as_deref())?;
         paths.retain(|(_, spec)| self.availability || spec.name != RouteName::CheckAvailability);
-        let (tenant, wants) = (Some(self.tenant), Wants { passwords: self.passwords });
+        let (tenant, wants) = (Some(self.tenant), Wants { passwords: self.passwords, ..Wants::default() });
         Ok(Mount { table: &identity::TABLE, tenant, wants, paths, availability_guard: self.guard })
     }
 }
@@ -117,7 +121,7 @@ impl Platform {
 
     fn mount(self) -> Result<Mount, ConfigError> {
         let paths = paths(&platform::TABLE, &self.prefix, self.refresh_path.as_deref())?;
-        let wants = Wants { passwords: true };
+        let wants = Wants { passwords: true, ..Wants::default() };
         Ok(Mount { table: &platform::TABLE, tenant: None, wants, paths, availability_guard: None })
     }
 }
@@ -167,9 +171,12 @@ impl Profiles {
         Self(vec![Mount { table: &identity::TABLE, tenant, wants, paths, availability_guard: None }])
     }
 
-    /// Takes away the routes that `leave_out` names.
-    pub(crate) fn leave_out(&mut self, leave_out: fn(RouteName) -> bool) {
-        self.0.iter_mut().for_each(|mount| mount.paths.retain(|(_, spec)| !leave_out(spec.name)));
+    /// As in a deployment without passwords: routes that are of no use go, and no brand has any.
+    pub(crate) fn without_passwords(&mut self) {
+        for mount in &mut self.0 {
+            mount.paths.retain(|(_, spec)| !spec.name.needs_passwords());
+            mount.wants.brands.iter_mut().for_each(|brand| brand.passwords = false);
+        }
     }
 
     pub(crate) fn mounts(self) -> Vec<Mount> {
@@ -195,16 +202,27 @@ impl ProfilesBuilder {
         self
     }
 
+    /// Adds profile `engine`.
+    pub fn engine(mut self, engine: Engine) -> Self {
+        match engine.mounts() {
+            Ok(mounts) => self.0.extend(mounts.into_iter().map(Ok)),
+            Err(error) => self.0.push(Err(error)),
+        }
+        self
+    }
+
     /// The profiles.
     ///
     /// # Errors
-    /// [`ConfigErrorKind::Name`] for none at all, a path that cannot be one, or a path that two routes share.
+    /// [`ConfigErrorKind::Name`] for none at all, a path that cannot be one, a path and method that two routes share, no
+    /// brand, or a brand twice.
     pub fn build(self) -> Result<Profiles, ConfigError> {
         let mounts = self.0.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let mut paths: Vec<&str> = mounts.iter().flat_map(|m| m.paths.iter().map(|(p, _)| p.as_str())).collect();
+        let all = mounts.iter().flat_map(|m| m.paths.iter());
+        let mut paths: Vec<(&str, &str)> = all.map(|(p, spec)| (p.as_str(), spec.method.as_str())).collect();
         paths.sort_unstable();
         if let Some(twice) = paths.windows(2).find(|w| w[0] == w[1]) {
-            return Err(ConfigError::new(ConfigErrorKind::Name, format!("two routes are at `{}`", twice[0])));
+            return Err(ConfigError::new(ConfigErrorKind::Name, format!("two routes are at `{}`", twice[0].0)));
         }
         if mounts.is_empty() {
             return Err(ConfigError::new(ConfigErrorKind::Name, "no profile is mounted"));
@@ -217,17 +235,26 @@ impl ProfilesBuilder {
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct GateBuilder {
-    pub(crate) engine: Engine,
+    pub(crate) engine: Core,
     pub(crate) profiles: Profiles,
     pub(crate) peers: PeerPolicy,
     pub(crate) needs_peer: bool,
     pub(crate) bearer: bool,
+    pub(crate) own_carriers: bool,
     pub(crate) jwks_path: Option<String>,
 }
 
 impl GateBuilder {
-    pub(crate) fn new(engine: Engine, profiles: Profiles) -> Self {
-        Self { engine, profiles, peers: PeerPolicy::default(), needs_peer: true, bearer: false, jwks_path: None }
+    pub(crate) fn new(engine: Core, profiles: Profiles) -> Self {
+        Self {
+            engine,
+            profiles,
+            peers: PeerPolicy::default(),
+            needs_peer: true,
+            bearer: false,
+            own_carriers: false,
+            jwks_path: None,
+        }
     }
 
     /// Whose word is taken for a client's address.
@@ -245,6 +272,12 @@ impl GateBuilder {
     /// Also takes access tokens from `Authorization: Bearer` (RFC 6750, 2.1).
     pub fn bearer(mut self) -> Self {
         self.bearer = true;
+        self
+    }
+
+    /// Takes a session only in the header of the profile that opened it; default in that of any mounted profile.
+    pub fn own_carriers(mut self) -> Self {
+        self.own_carriers = true;
         self
     }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use otpgate_core::engine::LiveSession;
 use otpgate_core::{Engine, Refusal, Tenant};
 
 use crate::builder::{GateBuilder, Guard, Profiles};
 use crate::credential::{self, Credential};
 use crate::operation::Fault;
 use crate::peer::PeerPolicy;
-use crate::profile::{LARGEST_BODY, RouteName, RouteSpec, Table, Wants};
+use crate::profile::{At, RouteName, RouteSpec, Table, Wants};
 use crate::verdict::{Judged, Refused, Verdict};
 use crate::{Body, Reply, handler};
 
@@ -26,6 +27,7 @@ struct Inner {
     peers: PeerPolicy,
     needs_peer: bool,
     bearer: bool,
+    own_carriers: bool,
     jwks_path: Option<String>,
 }
 
@@ -38,6 +40,13 @@ pub(crate) struct Mount {
     pub(crate) wants: Wants,
     pub(crate) paths: Vec<(String, &'static RouteSpec)>,
     pub(crate) availability_guard: Option<Guard>,
+}
+
+impl Mount {
+    /// The answer for a fault on one of its routes, or on one of the host's.
+    pub(crate) fn refuse(&self, fault: Fault, route: Option<RouteName>) -> Reply {
+        self.table.refuse(fault, At { route, wants: &self.wants })
+    }
 }
 
 impl fmt::Debug for Mount {
@@ -74,7 +83,7 @@ impl Route {
     #[must_use]
     pub fn max_body(&self) -> usize {
         match self.0 {
-            Target::Standard(..) => LARGEST_BODY,
+            Target::Standard(_, spec) => spec.body.largest(),
             Target::Method(..) | Target::Jwks => 0,
         }
     }
@@ -94,7 +103,7 @@ impl Gate {
 
     pub(crate) fn assemble(mut parts: GateBuilder) -> Self {
         if !parts.engine.has_passwords() {
-            parts.profiles.leave_out(RouteName::needs_passwords);
+            parts.profiles.without_passwords();
         }
         Self(Arc::new(Inner {
             engine: parts.engine,
@@ -102,6 +111,7 @@ impl Gate {
             peers: parts.peers,
             needs_peer: parts.needs_peer,
             bearer: parts.bearer,
+            own_carriers: parts.own_carriers,
             jwks_path: parts.jwks_path,
         }))
     }
@@ -114,7 +124,9 @@ impl Gate {
 
     /// The paths that this gate answers, with every method.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
-        let standard = self.0.mounts.iter().flat_map(|m| m.paths.iter().map(|(path, _)| path.as_str()));
+        // A path with two methods is one path; its routes stand side by side.
+        let standard = self.0.mounts.iter().flat_map(|m| m.paths.chunk_by(|a, b| a.0 == b.0));
+        let standard = standard.filter_map(|same| same.first()).map(|(path, _)| path.as_str());
         standard.chain(self.0.jwks_path.as_deref())
     }
 
@@ -148,14 +160,8 @@ impl Gate {
                 let keys = self.engine().tokens().jwks().unwrap_or_default().to_owned();
                 Reply::new(StatusCode::OK, HeaderValue::from_static("application/jwk-set+json"), keys.into())
             }
-            Target::Method(i, allow) => self.0.mounts[i].table.refuse(Fault::Method).with_allow(&allow),
-            Target::Standard(i, spec) => {
-                let mount = &self.0.mounts[i];
-                match handler::run(self, mount, spec, headers, peer, body).await {
-                    Ok(done) => (mount.table.encode)(done),
-                    Err(fault) => mount.table.refuse(fault),
-                }
-            }
+            Target::Method(i, allow) => self.0.mounts[i].refuse(Fault::Method, None).with_allow(&allow),
+            Target::Standard(i, spec) => handler::run(self, &self.0.mounts[i], spec, headers, peer, body).await,
         }
     }
 
@@ -166,7 +172,7 @@ impl Gate {
             Credential::Many(table) => (Verdict::Refused(Refused::ManyCredentials), table),
             Credential::One(token, table) => {
                 let verdict = match self.engine().session(&token).await {
-                    Ok(live) => handler::act_for(headers, live),
+                    Ok(live) => self.act(headers, live, table),
                     Err(Refusal::NotAuthenticated) => Verdict::Refused(Refused::Invalid),
                     Err(_) => Verdict::Unavailable,
                 };
@@ -198,8 +204,35 @@ impl Gate {
         credential::read(headers, self.tables(), self.0.bearer)
     }
 
+    /// The verdict on a good session, by what else the request says of it.
+    fn act(&self, headers: &HeaderMap, live: LiveSession, table: Option<&'static Table>) -> Verdict {
+        if !self.takes(&live, table) {
+            return Verdict::Refused(Refused::ForeignProfile);
+        }
+        if table.is_some_and(|table| !(table.agrees)(headers, &live, self.engine())) {
+            return Verdict::Refused(Refused::ForeignBinding);
+        }
+        handler::act_for(headers, live)
+    }
+
+    /// Whether a session may come in the carrier of this profile.
+    pub(crate) fn takes(&self, live: &LiveSession, table: Option<&'static Table>) -> bool {
+        !self.0.own_carriers || table.is_none_or(|table| table.profile == live.profile)
+    }
+
+    /// The answer for a fault on a route of the host's, in the shape of this profile.
+    pub(crate) fn refuse(&self, table: &'static Table, fault: Fault) -> Reply {
+        match self.0.mounts.iter().find(|m| std::ptr::eq(m.table, table)) {
+            Some(mount) => mount.refuse(fault, None),
+            None => table.refuse(fault, At { route: None, wants: &Wants::default() }),
+        }
+    }
+
+    /// The mounted profiles, one for each header that carries tokens.
     fn tables(&self) -> impl Iterator<Item = &'static Table> {
-        self.0.mounts.iter().map(|m| m.table)
+        let mounts = &self.0.mounts;
+        let first = |(i, mount): &(usize, &Mount)| !mounts[..*i].iter().any(|m| m.table.carrier == mount.table.carrier);
+        mounts.iter().enumerate().filter(first).map(|(_, mount)| mount.table)
     }
 
     /// The client's address, or nothing where the host gave that up by name.

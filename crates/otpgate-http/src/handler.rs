@@ -3,16 +3,17 @@
 use std::net::IpAddr;
 
 use http::HeaderMap;
-use otpgate_core::engine::{Caller, LiveSession};
+use otpgate_core::engine::{Caller, FlowOpened, LiveSession};
 use otpgate_core::secret::AccessToken;
 use otpgate_core::{Profile, Refusal};
+use serde_json::{Map, Value};
 
 use crate::credential::Credential;
 use crate::gate::Mount;
 use crate::operation::{Done, Fault, Operation};
-use crate::profile::{Asked, RouteName, RouteSpec};
+use crate::profile::{Asked, At, BodyUse, LARGEST_BATCH, RouteName, RouteSpec, Table};
 use crate::verdict::{Refused, Session, Verdict};
-use crate::{Body, Gate, json};
+use crate::{Body, Gate, Reply, json};
 
 pub(crate) async fn run(
     gate: &Gate,
@@ -21,43 +22,84 @@ pub(crate) async fn run(
     headers: &HeaderMap,
     peer: Option<IpAddr>,
     body: Body,
-) -> Result<Done, Fault> {
-    let address = gate.client(headers, peer)?;
-    if mount.table.counts_malformed {
-        gate.engine().admit(address, spec.buckets).await?;
+) -> Reply {
+    let asking = Asking { gate, mount, spec, headers };
+    match asking.read(peer, body).await {
+        Err(fault) => mount.refuse(fault, Some(spec.name)),
+        Ok((address, Value::Array(items))) => {
+            let mut replies = Vec::with_capacity(items.len());
+            for item in &items {
+                replies.push(asking.answer(address, item).await);
+            }
+            Reply::array(&replies)
+        }
+        Ok((address, value)) => asking.answer(address, &value).await,
     }
-    let Asked { tenant, operation } = read(mount, spec, headers, body)?;
-    let credential = match gate.credential(headers) {
-        Credential::None => None,
-        Credential::One(token, _) => Some(token),
-        Credential::Many(_) => return Err(Fault::ManyCredentials),
-    };
-    if !mount.table.counts_malformed {
-        gate.engine().admit(address, spec.buckets).await?;
-    }
-    let tenant = match tenant {
-        Some(named) if gate.engine().has_tenant(&named).await? => named,
-        Some(_) => return Err(Fault::UnknownTenant),
-        None => mount.tenant.clone().unwrap_or_default(),
-    };
-    let caller = Caller { profile: mount.table.profile, tenant, address };
-    let guard = mount.availability_guard.as_ref().filter(|_| spec.name == RouteName::CheckAvailability);
-    if guard.is_some_and(|lets_through| !lets_through(headers)) {
-        return Err(Fault::Refused(Refusal::Forbidden));
-    }
-    perform(gate, &caller, operation, credential).await
 }
 
-fn read(mount: &Mount, spec: &RouteSpec, headers: &HeaderMap, body: Body) -> Result<Asked, Fault> {
-    let body = match body.json(headers, spec.body)? {
-        Some(text) => json::object(&text).ok_or(Fault::Json)?,
-        None => serde_json::Map::new(),
-    };
-    (spec.decode)(&body, mount.wants)
+/// A request of a standard route.
+struct Asking<'a> {
+    gate: &'a Gate,
+    mount: &'a Mount,
+    spec: &'static RouteSpec,
+    headers: &'a HeaderMap,
+}
+
+impl Asking<'_> {
+    /// Where it comes from, and its body: an array only on a route that takes some objects at once, and only of so many.
+    async fn read(&self, peer: Option<IpAddr>, body: Body) -> Result<(Option<IpAddr>, Value), Fault> {
+        let address = self.gate.client(self.headers, peer)?;
+        if self.mount.table.counts_malformed {
+            self.gate.engine().admit(address, self.spec.buckets).await?;
+        }
+        let value = match body.json(self.headers, self.spec.body)? {
+            Some(text) => json::value(&text).ok_or(Fault::Json)?,
+            None => Value::Object(Map::new()),
+        };
+        match &value {
+            Value::Array(items) if self.spec.body != BodyUse::Batch || !(1..=LARGEST_BATCH).contains(&items.len()) => {
+                Err(Fault::NotAnObject)
+            }
+            _ => Ok((address, value)),
+        }
+    }
+
+    async fn answer(&self, address: Option<IpAddr>, value: &Value) -> Reply {
+        match self.act(address, value).await {
+            Ok(done) => (self.mount.table.encode)(done, At { route: Some(self.spec.name), wants: &self.mount.wants }),
+            Err(fault) => self.mount.refuse(fault, Some(self.spec.name)),
+        }
+    }
+
+    async fn act(&self, address: Option<IpAddr>, value: &Value) -> Result<Done, Fault> {
+        let Self { gate, mount, spec, headers } = self;
+        let body = value.as_object().ok_or(Fault::NotAnObject)?;
+        let Asked { tenant, operation } = (spec.decode)(body, &mount.wants)?;
+        let credential = match gate.credential(headers) {
+            Credential::None => None,
+            Credential::One(token, _) => Some(token),
+            Credential::Many(_) => return Err(Fault::ManyCredentials),
+        };
+        if !mount.table.counts_malformed {
+            gate.engine().admit(address, spec.buckets).await?;
+        }
+        let tenant = match tenant {
+            Some(named) if gate.engine().has_tenant(&named).await? => named,
+            Some(_) => return Err(Fault::UnknownTenant),
+            None => mount.tenant.clone().unwrap_or_default(),
+        };
+        let caller = Caller { profile: mount.table.profile, tenant, address };
+        let guard = mount.availability_guard.as_ref().filter(|_| spec.name == RouteName::CheckAvailability);
+        if guard.is_some_and(|lets_through| !lets_through(headers)) {
+            return Err(Fault::Refused(Refusal::Forbidden));
+        }
+        perform(gate, mount.table, &caller, operation, credential).await
+    }
 }
 
 async fn perform(
     gate: &Gate,
+    table: &'static Table,
     caller: &Caller,
     operation: Operation,
     credential: Option<AccessToken>,
@@ -91,6 +133,9 @@ async fn perform(
         Operation::Status => {
             let token = credential.ok_or(Refusal::NotAuthenticated)?;
             let live = engine.session(&token).await?;
+            if !gate.takes(&live, Some(table)) {
+                return Err(Refusal::NotAuthenticated.into());
+            }
             let user = engine.user(&live).await?;
             if user.admitted { Ok(Done::Status(Box::new(user))) } else { Err(Refusal::Forbidden.into()) }
         }
@@ -102,6 +147,39 @@ async fn perform(
         Operation::LogOut => {
             let token = credential.ok_or(Refusal::NotAuthenticated)?;
             engine.log_out(caller, &token).await?;
+            Ok(Done::LoggedOut)
+        }
+        Operation::OpenFlow { new, passwords } => {
+            let opened = engine.open_flow(caller, new).await?;
+            let has_password = opened.has_password && passwords;
+            Ok(Done::FlowOpened(Box::new(FlowOpened { has_password, ..opened })))
+        }
+        Operation::SendFlowCode(claim) => {
+            let expires_in = engine.send_flow_code(caller, claim).await?.expires_in;
+            Ok(Done::CodeSent { echo: String::new(), expires_in })
+        }
+        Operation::VerifyFlow { claim, code } => {
+            Ok(Done::LoggedIn(Box::new(engine.verify_flow(caller, claim, &code).await?)))
+        }
+        Operation::SignInFlow { claim, password } => {
+            Ok(Done::LoggedIn(Box::new(engine.sign_in_flow(caller, claim, &password).await?)))
+        }
+        Operation::PendPassword { claim, password } => {
+            engine.set_pending(caller, claim, &password).await?;
+            Ok(Done::PasswordSet)
+        }
+        Operation::ChangePassword { claim, token, old, new } => {
+            engine.change_password(caller, claim, &token, &old, &new).await?;
+            Ok(Done::PasswordSet)
+        }
+        Operation::Regenerate { claim, key } => {
+            Ok(Done::LoggedIn(Box::new(engine.regenerate(caller, claim, &key).await?)))
+        }
+        Operation::Exchange { claim, token } => {
+            Ok(Done::LoggedIn(Box::new(engine.exchange(caller, claim, &token).await?)))
+        }
+        Operation::Expire { claim, token } => {
+            engine.expire(caller, claim, &token).await?;
             Ok(Done::LoggedOut)
         }
     }

@@ -1,4 +1,4 @@
-//! Bounded JSON: one object, no key twice at any level, at most eight levels deep.
+//! Bounded JSON: no key twice at any level, at most eight levels deep.
 
 use std::fmt;
 
@@ -9,15 +9,12 @@ use serde_json::{Map, Number, Value};
 /// How deep a value may nest.
 const DEEPEST: usize = 8;
 
-/// The object that `text` is; nothing for anything else.
-pub(crate) fn object(text: &[u8]) -> Option<Map<String, Value>> {
+/// The value that `text` is; nothing for what is no JSON.
+pub(crate) fn value(text: &[u8]) -> Option<Value> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Level(DEEPEST).deserialize(&mut reader).ok()?;
     reader.end().ok()?;
-    match value {
-        Value::Object(map) => Some(map),
-        _ => None,
-    }
+    Some(value)
 }
 
 /// How many more levels may open.
@@ -95,6 +92,10 @@ struct Key(String);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn object(text: &[u8]) -> Option<Map<String, Value>> {
+        value(text).and_then(|v| v.as_object().cloned())
+    }
 
     #[test]
     fn a62_a_key_twice_is_refused_at_every_level_however_it_is_spelled() {

@@ -17,7 +17,7 @@ mod runtime;
 mod verdict;
 
 pub use body::Body;
-pub use builder::{GateBuilder, Guard, Identity, Platform, Profiles, ProfilesBuilder};
+pub use builder::{Brand, Engine, GateBuilder, Guard, Identity, Platform, Profiles, ProfilesBuilder};
 pub use gate::{Gate, Route};
 pub use peer::PeerPolicy;
 pub use profile::{FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT};

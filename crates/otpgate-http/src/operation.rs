@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use otpgate_core::engine::{LoggedIn, Renewed};
-use otpgate_core::secret::{AccessToken, RefreshToken};
+use otpgate_core::engine::{FlowClaim, FlowOpened, LoggedIn, NewFlow, Renewed, TypedCode};
+use otpgate_core::secret::{AccessToken, RefreshToken, SessionKey};
 use otpgate_core::{Code, Identifier, Password, Refusal, User};
 
 /// What a request asks for.
@@ -29,6 +29,24 @@ pub(crate) enum Operation {
     Refresh(RefreshToken),
     /// End the session whose token came with the request.
     LogOut,
+    /// Open a flow; whether the brand has passwords.
+    OpenFlow { new: NewFlow, passwords: bool },
+    /// Send a code within a flow.
+    SendFlowCode(FlowClaim),
+    /// Finish a flow by its code.
+    VerifyFlow { claim: FlowClaim, code: TypedCode },
+    /// Finish a flow by a password.
+    SignInFlow { claim: FlowClaim, password: Password },
+    /// Keep a password until the flow's code validates.
+    PendPassword { claim: FlowClaim, password: Password },
+    /// Change the password of the session whose token is in the body.
+    ChangePassword { claim: FlowClaim, token: AccessToken, old: Password, new: Password },
+    /// A new access token for a key.
+    Regenerate { claim: FlowClaim, key: SessionKey },
+    /// A new access token for one that has ended a short while ago.
+    Exchange { claim: FlowClaim, token: AccessToken },
+    /// End the session whose token is in the body.
+    Expire { claim: FlowClaim, token: AccessToken },
 }
 
 /// What was done.
@@ -43,13 +61,18 @@ pub(crate) enum Done {
     Reissued { access: AccessToken, user: Box<User> },
     ResetAsked,
     PasswordSet,
+    FlowOpened(Box<FlowOpened>),
 }
 
 /// Why nothing was done. Exhaustive on purpose, like [`Refusal`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
-    /// The body is not one JSON object, or broke off.
+    /// The body is not JSON, or broke off.
     Json,
+    /// The body is JSON and not one object.
+    NotAnObject,
+    /// What is wrong with the request, by the profile's own number.
+    Numbered(u16),
     /// What is missing, of another type or not valid: a field's name, or the profile's own sentence.
     Invalid(&'static str),
     /// The tenant that the request names is not known.
@@ -78,7 +101,11 @@ impl Fault {
     /// How long to wait, for a refusal that says so.
     pub(crate) fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::Refused(Refusal::TooMany { retry_after }) => Some(retry_after),
+            Self::Refused(
+                Refusal::TooMany { retry_after }
+                | Refusal::TooManyCodes { retry_after }
+                | Refusal::FlowsLocked { retry_after },
+            ) => Some(retry_after),
             Self::Refused(Refusal::Unavailable) => Some(Duration::from_secs(1)),
             _ => None,
         }

@@ -33,6 +33,13 @@ impl Reply {
         Self { status, headers, body }
     }
 
+    /// An array of the bodies of `replies`, as one answer.
+    pub(crate) fn array(replies: &[Self]) -> Self {
+        let bodies: Vec<&[u8]> = replies.iter().map(|r| &r.body[..]).collect();
+        let body = [&b"["[..], &bodies.join(&b","[..]), b"]"].concat();
+        Self::new(StatusCode::OK, HeaderValue::from_static("application/json"), body.into())
+    }
+
     /// What an extractor answers when no otpgate layer is around its route: a mistake of the app, said plainly.
     #[must_use]
     pub fn without_layer() -> Self {

@@ -47,6 +47,10 @@ pub enum Refused {
     ManyCredentials,
     /// The session is good, and its user is not of the organisation that the request names.
     ForeignOrganization,
+    /// The session is good, and bound to another brand, device or identifier than the request names.
+    ForeignBinding,
+    /// The session is good, and came in the header of a profile that did not open it, where the host takes none such.
+    ForeignProfile,
 }
 
 /// What came with a request.
@@ -105,9 +109,9 @@ impl Judged {
             Verdict::Session(session) => Ok(Some(session.clone())),
             Verdict::Absent => Ok(None),
             Verdict::Refused(Refused::ForeignOrganization) => Err(self.refuse(Refusal::Forbidden)),
-            Verdict::Refused(Refused::Invalid | Refused::ManyCredentials) => {
-                Err(self.refuse(Refusal::NotAuthenticated))
-            }
+            Verdict::Refused(
+                Refused::Invalid | Refused::ManyCredentials | Refused::ForeignBinding | Refused::ForeignProfile,
+            ) => Err(self.refuse(Refusal::NotAuthenticated)),
             Verdict::Unavailable => Err(self.refuse(Refusal::Unavailable)),
         }
     }
@@ -115,6 +119,6 @@ impl Judged {
     /// The answer for a refusal, in the shape of the profile whose header carried the credential.
     #[must_use]
     pub fn refuse(&self, refusal: Refusal) -> Box<Reply> {
-        Box::new(self.table.refuse(Fault::Refused(refusal)))
+        Box::new(self.gate.refuse(self.table, Fault::Refused(refusal)))
     }
 }

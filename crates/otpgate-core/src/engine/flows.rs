@@ -6,7 +6,7 @@ use super::deliver::{self, Parcel};
 use super::login::Manner;
 use super::passwords::Proven;
 use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn};
-use crate::flow::code::Subject;
+use crate::flow::code::{self, Subject};
 use crate::flow::flow::{self, Claim};
 use crate::flow::proof::Proof;
 use crate::flow::verify::{self, Verified, Why};
@@ -15,8 +15,8 @@ use crate::policy::Bucket;
 use crate::record::{Binding, FlowRecord, IdentifierRecord, SlotKey};
 use crate::secret::{AccessToken, Space};
 use crate::{
-    Disclosure, EventKind, FlowId, Identifier, IdentifierKind, MailPurpose, Password, PasswordHash, Refusal, Tenant,
-    Timestamp, User,
+    Code, Disclosure, EventKind, FlowId, Identifier, IdentifierKind, MailPurpose, Password, PasswordHash, Refusal,
+    Tenant, Timestamp, User,
 };
 
 /// What a flow is opened with.
@@ -56,6 +56,15 @@ pub enum Device {
     Unsaid,
 }
 
+/// A code as it was typed.
+#[derive(Clone, Debug)]
+pub enum TypedCode {
+    /// All its characters.
+    Text(Code),
+    /// A whole number in decimal digits: zeros in front are not there.
+    Number(Code),
+}
+
 /// What a request says of the flow that it goes on with.
 #[derive(Clone, Debug)]
 pub struct FlowClaim {
@@ -85,8 +94,8 @@ impl Engine {
     /// Sends a code within a flow.
     ///
     /// # Errors
-    /// [`Refusal::UnknownFlow`] and what a flow is bound to, [`Refusal::BurntCode`], [`Refusal::TooMany`],
-    /// [`Refusal::UnknownUser`] (under [`Disclosure::Reveal`]), [`Refusal::Unavailable`].
+    /// [`Refusal::UnknownFlow`] and what a flow is bound to, [`Refusal::BurntCode`], [`Refusal::TooManyCodes`],
+    /// [`Refusal::TooMany`], [`Refusal::UnknownUser`] (under [`Disclosure::Reveal`]), [`Refusal::Unavailable`].
     pub async fn send_flow_code(&self, caller: &Caller, claim: FlowClaim) -> Result<CodeSent, Refusal> {
         let caller = caller.clone();
         self.detached(move |inner| async move {
@@ -103,8 +112,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::send_flow_code`], and [`Refusal::MalformedCode`], [`Refusal::WrongCode`], [`Refusal::NoCode`],
     /// [`Refusal::FlowsLocked`], [`Refusal::Forbidden`].
-    pub async fn verify_flow(&self, caller: &Caller, claim: FlowClaim, code: &str) -> Result<LoggedIn, Refusal> {
-        let (caller, code) = (caller.clone(), code.to_owned());
+    pub async fn verify_flow(&self, caller: &Caller, claim: FlowClaim, code: &TypedCode) -> Result<LoggedIn, Refusal> {
+        let (caller, code) = (caller.clone(), code.clone());
         self.detached(move |inner| async move {
             let done = inner.verify_flow(&caller, &claim, &code).await;
             inner.tell_login(&caller, &claim.identifier, &done);
@@ -271,9 +280,14 @@ impl Inner {
         Ok(CodeSent { expires_in: life })
     }
 
-    async fn verify_flow(&self, caller: &Caller, claim: &FlowClaim, code: &str) -> Result<LoggedIn, Refusal> {
+    async fn verify_flow(&self, caller: &Caller, claim: &FlowClaim, code: &TypedCode) -> Result<LoggedIn, Refusal> {
         let (id, caller, found) = self.flow(caller, claim).await?;
-        let code = self.code(code)?;
+        let code = match code {
+            TypedCode::Text(text) => self.code(text.expose())?,
+            TypedCode::Number(digits) => {
+                code::read_number(self.policy.format, digits.expose()).ok_or(Refusal::MalformedCode)?
+            }
+        };
         let identifier = &claim.identifier;
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
         let epoch = self.epoch_of(&caller, identifier, user.as_ref()).await?;

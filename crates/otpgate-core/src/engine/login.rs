@@ -32,7 +32,7 @@ impl Engine {
     /// Makes a code for `identifier`, counts it and hands it to the mailer in the background.
     ///
     /// # Errors
-    /// [`Refusal::TooMany`], [`Refusal::UnknownUser`] (under [`Disclosure::Reveal`]), [`Refusal::Unavailable`].
+    /// [`Refusal::TooManyCodes`], [`Refusal::TooMany`], [`Refusal::UnknownUser`] (under [`Disclosure::Reveal`]), [`Refusal::Unavailable`].
     pub async fn send_code(&self, caller: &Caller, identifier: &Identifier) -> Result<CodeSent, Refusal> {
         let (caller, identifier) = (caller.clone(), identifier.clone());
         self.detached(move |inner| async move {

@@ -9,7 +9,7 @@ mod passwords;
 mod renewals;
 mod sessions;
 
-pub use flows::{Device, FlowClaim, FlowOpened, NewFlow};
+pub use flows::{Device, FlowClaim, FlowOpened, NewFlow, TypedCode};
 
 use std::fmt;
 use std::future::Future;

@@ -138,7 +138,7 @@ impl Inner {
             return Err(Refusal::ForeignDevice);
         }
         if binding.identifier != self.bound_digest(tenant, &claim.identifier) {
-            return Err(Refusal::ForeignIdentifier);
+            return Err(Refusal::ForeignIdentifier(claim.identifier.kind()));
         }
         Ok(())
     }

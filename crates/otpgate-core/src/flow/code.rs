@@ -33,6 +33,14 @@ pub(crate) fn read(format: CodeFormat, text: &str) -> Option<Code> {
     (fits && text.len() == format.length()).then(|| Code::new(text.to_owned()))
 }
 
+/// The code that was typed as a whole number: the zeros in front, which a number cannot have, are put back.
+pub(crate) fn read_number(format: CodeFormat, digits: &str) -> Option<Code> {
+    match format {
+        CodeFormat::Digits(_) => read(format, &format!("{digits:0>width$}", width = format.length())),
+        CodeFormat::Base32(_) => None,
+    }
+}
+
 /// Whose code it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
@@ -74,6 +82,16 @@ pub(crate) fn is_right(secrets: &Secrets, subject: Subject<'_>, slot: &Slot, cod
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn w113_a_number_gets_its_zeros_back() {
+        let six = |digits| read_number(CodeFormat::Digits(6), digits).map(|c| c.expose().to_owned());
+        assert_eq!(six("12345").as_deref(), Some("012345"));
+        assert_eq!(six("0").as_deref(), Some("000000"));
+        assert_eq!(six("123456").as_deref(), Some("123456"));
+        assert_eq!(six("1234567"), None);
+        assert!(read_number(CodeFormat::Base32(8), "234567").is_none());
+    }
 
     #[test]
     fn w149_codes_are_uniform_and_keep_their_zeros() {

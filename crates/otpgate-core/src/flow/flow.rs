@@ -67,7 +67,7 @@ pub(crate) fn check(flow: Option<&FlowRecord>, claim: Claim<'_>) -> Result<(), R
         return Err(Refusal::ForeignDevice);
     }
     if (claim.identifier.kind(), claim.identifier.as_str()) != (flow.kind, &*flow.identifier) {
-        return Err(Refusal::ForeignIdentifier);
+        return Err(Refusal::ForeignIdentifier(claim.identifier.kind()));
     }
     Ok(())
 }
@@ -191,7 +191,10 @@ mod tests {
         assert_eq!(check(Some(&flow), all_wrong), Err(Refusal::ForeignTenant));
         assert_eq!(check(Some(&flow), claim(None, None, &stranger)), Err(Refusal::ForeignTenant));
         assert_eq!(check(Some(&flow), claim(Some(&tenant), None, &stranger)), Err(Refusal::ForeignDevice));
-        assert_eq!(check(Some(&flow), claim(Some(&tenant), Some([1; 16]), &stranger)), Err(Refusal::ForeignIdentifier));
+        assert_eq!(
+            check(Some(&flow), claim(Some(&tenant), Some([1; 16]), &stranger)),
+            Err(Refusal::ForeignIdentifier(IdentifierKind::Phone))
+        );
         assert_eq!(check(Some(&flow), claim(Some(&tenant), Some([1; 16]), &identifier)), Ok(()));
         let done = finish(Some(flow.clone()));
         assert!(done.outcome && !finish(done.write.clone()).outcome && !finish(None).outcome);

@@ -42,7 +42,7 @@ pub(crate) fn decide(
     let mut record = prior.unwrap_or_default();
     if policy.limit_sends {
         if let Some(retry_after) = closed_for(&record, send.slot, policy, now) {
-            return Decision::keep(Err(Refusal::TooMany { retry_after }));
+            return Decision::keep(Err(Refusal::TooManyCodes { retry_after }));
         }
         throttle::push(&mut record.sends, now, Policy::LONGEST_WINDOW);
     }
@@ -114,7 +114,7 @@ mod tests {
             w.send().unwrap();
         }
         w.now = at(30);
-        assert_eq!(w.send().unwrap_err(), Refusal::TooMany { retry_after: Duration::from_secs(30) });
+        assert_eq!(w.send().unwrap_err(), Refusal::TooManyCodes { retry_after: Duration::from_secs(30) });
         let kept = w.last_code.clone().unwrap();
         w.verify(kept.expose()).unwrap();
         // The fourth fits exactly when the first has left the minute.
@@ -139,7 +139,7 @@ mod tests {
         let mut w = World { policy, ..World::default() };
         w.send().unwrap();
         w.now = at(30);
-        assert_eq!(w.send().unwrap_err(), Refusal::TooMany { retry_after: Duration::from_secs(15) });
+        assert_eq!(w.send().unwrap_err(), Refusal::TooManyCodes { retry_after: Duration::from_secs(15) });
         w.now = at(45);
         w.send().unwrap();
     }

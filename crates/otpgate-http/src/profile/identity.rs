@@ -7,7 +7,7 @@ use otpgate_core::{Code, Identifier, Password, Profile, Refusal, User};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Asked, BodyUse, RouteName, RouteSpec, Table, Wants, text};
+use super::{Asked, BodyUse, RouteName, Table, Wants, route, text};
 use crate::Reply;
 use crate::operation::{Done, Fault, Operation};
 
@@ -16,56 +16,31 @@ pub(crate) static TABLE: Table = Table {
     carrier: "auth-token",
     base: "/identity/user",
     routes: &[
-        RouteSpec {
-            name: RouteName::CheckAvailability,
-            method: Method::POST,
-            path: "/email/check-availability",
-            buckets: &[Bucket::Identity, Bucket::Availability],
-            body: BodyUse::Json,
-            decode: |body, _| Ok(Asked::by_token(Operation::CheckAvailability(email(body)?))),
-        },
-        RouteSpec {
-            name: RouteName::SendCode,
-            method: Method::POST,
-            path: "/otp/email",
-            buckets: &[Bucket::Identity],
-            body: BodyUse::Json,
-            decode: |body, _| {
-                let echo = text(body, "email")?.to_owned();
-                Ok(Asked::by_token(Operation::SendCode { identifier: email(body)?, echo }))
-            },
-        },
-        RouteSpec {
-            name: RouteName::LogIn,
-            method: Method::POST,
-            path: "/login",
-            buckets: &[Bucket::Identity],
-            body: BodyUse::Json,
-            decode: login,
-        },
-        RouteSpec {
-            name: RouteName::Refresh,
-            method: Method::POST,
-            path: "/refresh-token",
-            buckets: &[],
-            body: BodyUse::Json,
-            decode: |body, _| {
-                let token = RefreshToken::presented(text(body, "refreshToken")?);
-                Ok(Asked::by_token(Operation::Refresh(token)))
-            },
-        },
-        RouteSpec {
-            name: RouteName::LogOut,
-            method: Method::POST,
-            path: "/logout",
-            buckets: &[],
-            body: BodyUse::Optional,
-            decode: |_, _| Ok(Asked::by_token(Operation::LogOut)),
-        },
+        route(
+            RouteName::CheckAvailability,
+            Method::POST,
+            "/email/check-availability",
+            &[Bucket::Identity, Bucket::Availability],
+            BodyUse::Json,
+            |body, _| Ok(Asked::by_token(Operation::CheckAvailability(email(body)?))),
+        ),
+        route(RouteName::SendCode, Method::POST, "/otp/email", &[Bucket::Identity], BodyUse::Json, |body, _| {
+            let echo = text(body, "email")?.to_owned();
+            Ok(Asked::by_token(Operation::SendCode { identifier: email(body)?, echo }))
+        }),
+        route(RouteName::LogIn, Method::POST, "/login", &[Bucket::Identity], BodyUse::Json, login),
+        route(RouteName::Refresh, Method::POST, "/refresh-token", &[], BodyUse::Json, |body, _| {
+            let token = RefreshToken::presented(text(body, "refreshToken")?);
+            Ok(Asked::by_token(Operation::Refresh(token)))
+        }),
+        route(RouteName::LogOut, Method::POST, "/logout", &[], BodyUse::Optional, |_, _| {
+            Ok(Asked::by_token(Operation::LogOut))
+        }),
     ],
     counts_malformed: false,
-    encode,
-    refuse,
+    encode: |done, _| encode(done),
+    refuse: |fault, _| refuse(fault),
+    agrees: |_, _, _| true,
 };
 
 fn email(body: &Map<String, Value>) -> Result<Identifier, Fault> {
@@ -73,7 +48,7 @@ fn email(body: &Map<String, Value>) -> Result<Identifier, Fault> {
 }
 
 /// `isOTP` says which credential `password` is: there is no way from a code to a password or back.
-fn login(body: &Map<String, Value>, wants: Wants) -> Result<Asked, Fault> {
+fn login(body: &Map<String, Value>, wants: &Wants) -> Result<Asked, Fault> {
     let (identifier, credential) = (email(body)?, text(body, "password")?);
     match body.get("isOTP") {
         Some(Value::Bool(true)) => {
@@ -151,7 +126,7 @@ fn encode(done: Done) -> Reply {
         }),
         Done::LoggedOut => None,
         // No route of this profile does these.
-        Done::Status(_) | Done::Reissued { .. } | Done::ResetAsked | Done::PasswordSet => {
+        Done::Status(_) | Done::Reissued { .. } | Done::ResetAsked | Done::PasswordSet | Done::FlowOpened(_) => {
             return refuse(Fault::Refused(Refusal::Defect));
         }
     };
@@ -167,7 +142,7 @@ fn refuse(fault: Fault) -> Reply {
 fn words(fault: Fault) -> (StatusCode, String) {
     let (status, text) = match fault {
         Fault::Invalid(field) => return (StatusCode::BAD_REQUEST, format!("Invalid request: {field}")),
-        Fault::Json | Fault::UnknownTenant => (StatusCode::BAD_REQUEST, "Invalid request: body"),
+        Fault::Json | Fault::NotAnObject | Fault::UnknownTenant => (StatusCode::BAD_REQUEST, "Invalid request: body"),
         Fault::ManyCredentials => (StatusCode::BAD_REQUEST, "Invalid request: auth-token"),
         Fault::Refused(Refusal::MalformedCode | Refusal::WeakPassword) => {
             (StatusCode::BAD_REQUEST, "Invalid request: password")
@@ -184,14 +159,16 @@ fn words(fault: Fault) -> (StatusCode, String) {
         Fault::Method => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
         Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
         Fault::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
-        Fault::Refused(Refusal::TooMany { .. }) => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+        Fault::Refused(Refusal::TooMany { .. } | Refusal::TooManyCodes { .. }) => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many requests")
+        }
         Fault::Refused(Refusal::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, "Service unavailable"),
         // The refusals of flows and their keys, which no route of this profile has.
         Fault::Refused(
             Refusal::UnknownFlow
             | Refusal::ForeignTenant
             | Refusal::ForeignDevice
-            | Refusal::ForeignIdentifier
+            | Refusal::ForeignIdentifier(_)
             | Refusal::NoCode
             | Refusal::FlowSpent
             | Refusal::FlowsLocked { .. }
@@ -201,6 +178,7 @@ fn words(fault: Fault) -> (StatusCode, String) {
             | Refusal::NotRenewable
             | Refusal::ExpiredToken,
         )
+        | Fault::Numbered(_)
         | Fault::NoPeer
         | Fault::Refused(Refusal::Defect) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
     };

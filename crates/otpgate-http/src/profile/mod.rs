@@ -1,16 +1,19 @@
 //! The profiles as tables: routes, and pure functions between the wire and the operations.
 
+pub(crate) mod engine;
 pub(crate) mod identity;
 pub(crate) mod platform;
 
 use std::fmt;
 
-use http::Method;
+use http::{HeaderMap, Method};
+use otpgate_core::engine::LiveSession;
 use otpgate_core::policy::Bucket;
-use otpgate_core::{Profile, Tenant};
+use otpgate_core::{Engine, Profile, Tenant};
 use serde_json::{Map, Value};
 
 use crate::Reply;
+use crate::builder::Brand;
 use crate::operation::{Done, Fault, Operation};
 
 /// What to show a person who asked for a code, whether or not the address is registered (page 1, best practices).
@@ -20,8 +23,8 @@ pub const GENERIC_SENT_TEXT: &str = "If this email is registered, you will recei
 /// termination). The server takes none of the tokens any more; copies on the device are the client's to forget.
 pub const FORGET_AFTER_LOGOUT: [&str; 4] = ["auth-token", "refreshToken", "account-id", "organization-id"];
 
-/// The largest body of a standard route, in bytes.
-pub(crate) const LARGEST_BODY: usize = 8 * 1024;
+/// The largest body of a request, in bytes.
+const LARGEST_BODY: usize = 8 * 1024;
 
 /// One profile.
 pub(crate) struct Table {
@@ -33,8 +36,11 @@ pub(crate) struct Table {
     pub(crate) routes: &'static [RouteSpec],
     /// Whether a request counts under its buckets before it is read.
     pub(crate) counts_malformed: bool,
-    pub(crate) encode: fn(Done) -> Reply,
-    pub(crate) refuse: fn(Fault) -> Reply,
+    pub(crate) encode: fn(Done, At<'_>) -> Reply,
+    pub(crate) refuse: fn(Fault, At<'_>) -> Reply,
+    /// Whether the other headers of a request that is not the gate's say of a session in this profile's carrier what it is
+    /// bound to.
+    pub(crate) agrees: fn(&HeaderMap, &LiveSession, &Engine) -> bool,
 }
 
 /// One route of a profile.
@@ -45,7 +51,19 @@ pub(crate) struct RouteSpec {
     pub(crate) path: &'static str,
     pub(crate) buckets: &'static [Bucket],
     pub(crate) body: BodyUse,
-    pub(crate) decode: fn(&Map<String, Value>, Wants) -> Result<Asked, Fault>,
+    pub(crate) decode: fn(&Map<String, Value>, &Wants) -> Result<Asked, Fault>,
+}
+
+/// A route as a row of a table.
+pub(crate) const fn route(
+    name: RouteName,
+    method: Method,
+    path: &'static str,
+    buckets: &'static [Bucket],
+    body: BodyUse,
+    decode: fn(&Map<String, Value>, &Wants) -> Result<Asked, Fault>,
+) -> RouteSpec {
+    RouteSpec { name, method, path, buckets, body, decode }
 }
 
 /// What a route makes of its body.
@@ -53,17 +71,42 @@ pub(crate) struct RouteSpec {
 pub(crate) enum BodyUse {
     /// One JSON object.
     Json,
+    /// One JSON object, or an array of some.
+    Batch,
     /// One JSON object, or nothing.
     Optional,
     /// It is not looked at.
     Ignored,
 }
 
+impl BodyUse {
+    /// The largest body, in bytes.
+    pub(crate) fn largest(self) -> usize {
+        if self == Self::Batch { 2 * LARGEST_BODY } else { LARGEST_BODY }
+    }
+}
+
+/// The most objects in an array of them.
+pub(crate) const LARGEST_BATCH: usize = 20;
+
 /// What the host wants of a profile.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Wants {
     /// Signing in with passwords.
     pub(crate) passwords: bool,
+    /// The brands that `engine` serves.
+    pub(crate) brands: Vec<Brand>,
+    /// The newest public samples of `engine` in the place of the whole of its page.
+    pub(crate) vendor_web_shape: bool,
+    /// Statuses of HTTP that tell a failure of `engine`.
+    pub(crate) real_statuses: bool,
+}
+
+/// Where an answer is given: on which route, or on one of the host's own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At<'a> {
+    pub(crate) route: Option<RouteName>,
+    pub(crate) wants: &'a Wants,
 }
 
 /// What a request asks for, and in which tenant where it says so itself.
@@ -97,6 +140,10 @@ pub(crate) enum RouteName {
     Status,
     AskReset,
     ResetPassword,
+    OpenFlow,
+    CheckPassword,
+    PendPassword,
+    ChangePassword,
 }
 
 impl RouteName {
@@ -108,8 +155,8 @@ impl RouteName {
 
 impl Table {
     /// The answer for a fault, with the wait that it names.
-    pub(crate) fn refuse(&self, fault: Fault) -> Reply {
-        (self.refuse)(fault).with_retry_after(fault.retry_after())
+    pub(crate) fn refuse(&self, fault: Fault, at: At<'_>) -> Reply {
+        (self.refuse)(fault, at).with_retry_after(fault.retry_after())
     }
 }
 

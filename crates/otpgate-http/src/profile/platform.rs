@@ -6,7 +6,7 @@ use otpgate_core::{Code, Identifier, Password, Profile, Refusal, Tenant, User};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Asked, BodyUse, RouteName, RouteSpec, Table, Wants};
+use super::{Asked, BodyUse, RouteName, Table, route};
 use crate::Reply;
 use crate::operation::{Done, Fault, Operation};
 
@@ -53,20 +53,10 @@ pub(crate) static TABLE: Table = Table {
         }),
     ],
     counts_malformed: true,
-    encode,
-    refuse,
+    encode: |done, _| encode(done),
+    refuse: |fault, _| refuse(fault),
+    agrees: |_, _, _| true,
 };
-
-const fn route(
-    name: RouteName,
-    method: Method,
-    path: &'static str,
-    buckets: &'static [Bucket],
-    body: BodyUse,
-    decode: fn(&Map<String, Value>, Wants) -> Result<Asked, Fault>,
-) -> RouteSpec {
-    RouteSpec { name, method, path, buckets, body, decode }
-}
 
 /// Texts that are there and not blank, or the sentence that asks for them.
 fn wanted<'a, const N: usize>(
@@ -157,7 +147,9 @@ fn encode(done: Done) -> Reply {
         Done::ResetAsked => Body::Message { message: "Password reset instructions sent" },
         Done::PasswordSet => Body::Message { message: "Password successfully reset" },
         // No route of this profile does these.
-        Done::Availability { .. } | Done::Renewed(_) => return refuse(Fault::Refused(Refusal::Defect)),
+        Done::Availability { .. } | Done::Renewed(_) | Done::FlowOpened(_) => {
+            return refuse(Fault::Refused(Refusal::Defect));
+        }
     };
     Reply::json(StatusCode::OK, &body)
 }
@@ -167,6 +159,7 @@ fn refuse(fault: Fault) -> Reply {
     let (status, text) = match fault {
         Fault::Invalid(sentence) => (StatusCode::BAD_REQUEST, sentence),
         Fault::Json
+        | Fault::NotAnObject
         | Fault::ManyCredentials
         | Fault::UnknownTenant
         | Fault::Refused(Refusal::MalformedCode | Refusal::WeakPassword) => (StatusCode::BAD_REQUEST, INVALID),
@@ -180,14 +173,16 @@ fn refuse(fault: Fault) -> Reply {
         Fault::Method => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
         Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
         Fault::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
-        Fault::Refused(Refusal::TooMany { .. }) => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+        Fault::Refused(Refusal::TooMany { .. } | Refusal::TooManyCodes { .. }) => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many requests")
+        }
         Fault::Refused(Refusal::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, "Service unavailable"),
         // The refusals of flows and their keys, which no route of this profile has.
         Fault::Refused(
             Refusal::UnknownFlow
             | Refusal::ForeignTenant
             | Refusal::ForeignDevice
-            | Refusal::ForeignIdentifier
+            | Refusal::ForeignIdentifier(_)
             | Refusal::NoCode
             | Refusal::FlowSpent
             | Refusal::FlowsLocked { .. }
@@ -197,6 +192,7 @@ fn refuse(fault: Fault) -> Reply {
             | Refusal::NotRenewable
             | Refusal::ExpiredToken,
         )
+        | Fault::Numbered(_)
         | Fault::NoPeer
         | Fault::Refused(Refusal::Defect) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
     };
