@@ -6,7 +6,7 @@ use std::sync::Arc;
 use otpgate_core::engine::{Parts, PasswordParts};
 use otpgate_core::token::TokenSettings;
 use otpgate_core::{
-    Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, Policy, Runtime, Secrets, SmsSender, Store,
+    Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, PolicyBook, Runtime, Secrets, SmsSender, Store,
     Tenant,
 };
 use otpgate_http::{Gate, PeerPolicy, Profiles, TokioRuntime};
@@ -107,9 +107,10 @@ impl OtpAuthBuilder {
         self
     }
 
-    /// The numbers; default [`Policy::default`].
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.parts.policy = policy;
+    /// The numbers: one [`otpgate_core::Policy`] for all, or a book of them by tenant; default
+    /// [`otpgate_core::Policy::default`].
+    pub fn policy(mut self, policies: impl Into<PolicyBook>) -> Self {
+        self.parts.policies = policies.into();
         self
     }
 

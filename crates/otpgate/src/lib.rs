@@ -33,8 +33,9 @@ pub use otpgate_core::{
     Clock, Code, CodeMail, CodeSms, ConfigError, ConfigErrorKind, DeliveryError, Directory, DirectoryError, Disclosure,
     Entropy, EntropyError, Event, EventKind, EventSink, Expect, Identifier, IdentifierError, IdentifierKind, Key,
     MailPurpose, Mailer, MasterSecret, OsEntropy, Owner, Password, PasswordHash, PasswordScheme, Passwords, Policy,
-    PolicyBuilder, Profile, Record, Refusal, Revision, Runtime, Secrets, SessionId, SmsSender, Store, StoreDirectory,
-    StoreError, StoreErrorKind, Swapped, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId, async_trait,
+    PolicyBook, PolicyBuilder, Profile, Record, Refusal, Revision, Runtime, Secrets, SessionId, SmsSender, Store,
+    StoreDirectory, StoreError, StoreErrorKind, Swapped, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId,
+    async_trait,
 };
 pub use otpgate_http::{
     FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, PeerPolicy, Platform, Profiles, ProfilesBuilder,

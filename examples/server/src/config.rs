@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use otpgate::{Disclosure, Identity, PeerPolicy, Platform, Policy, Profile, Profiles, Tenant};
+use otpgate::{Disclosure, Identity, PeerPolicy, Platform, Policy, PolicyBook, Profile, Profiles, Tenant};
 use serde::Deserialize;
 
 /// What the file says.
@@ -88,8 +88,8 @@ impl Config {
         builder.build().context("`profiles`")
     }
 
-    /// The numbers.
-    pub(crate) fn policy(&self) -> anyhow::Result<Policy> {
+    /// The numbers, the same for every tenant.
+    pub(crate) fn policies(&self) -> anyhow::Result<PolicyBook> {
         let mut builder = Policy::builder();
         if let Some(disclosing) = self.policy.disclosure {
             builder = builder.disclosure(match disclosing {
@@ -105,16 +105,14 @@ impl Config {
                 builder = builder.access_ttl(profile, Duration::from_secs(seconds));
             }
         }
-        if !self.limits.per_ip {
-            builder = builder.insecure_without_address_limits();
-        }
         if !self.limits.sends {
             builder = builder.insecure_without_send_limits();
         }
         if !self.limits.guesses {
             builder = builder.insecure_without_guess_limits();
         }
-        builder.build().context("`policy`")
+        let book = PolicyBook::new(builder.build().context("`policy`")?);
+        Ok(if self.limits.per_ip { book } else { book.insecure_without_address_limits() })
     }
 
     /// What is switched off, for a warning at start.
@@ -143,12 +141,12 @@ mod tests {
     use super::*;
 
     /// Everything that `main` asks of the settings.
-    fn check(text: &str) -> anyhow::Result<Policy> {
+    fn check(text: &str) -> anyhow::Result<std::sync::Arc<Policy>> {
         let config: Config = toml::from_str(text)?;
         config.identity_tenant()?;
         config.profiles(Tenant::default())?;
         config.peers()?;
-        config.policy()
+        Ok(config.policies()?.policy(&Tenant::default()))
     }
 
     #[test]

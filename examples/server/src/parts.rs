@@ -22,7 +22,7 @@ const FROM: &str = "otpgate <login@otpgate.example>";
 /// The finished library, and its store for the sweeps.
 pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<(OtpAuth, Arc<dyn Store>)> {
     // Everything that can be wrong is read before anything is made.
-    let (policy, peers, named) = (config.policy()?, config.peers()?, config.identity_tenant()?);
+    let (policies, peers, named) = (config.policies()?, config.peers()?, config.identity_tenant()?);
     let secrets = secrets(args.dev)?;
     let home = named.clone().unwrap_or_default();
     let users = args.users.as_ref().map(|path| users::read(path, &home)).transpose()?.unwrap_or_default();
@@ -43,7 +43,7 @@ pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<(OtpAu
     let passwords = PasswordParts::new(Arc::clone(&directory), scheme, cores);
     let mut builder = OtpAuth::builder(secrets, Arc::clone(&store), directory, mailer(&args.mail)?)
         .profiles(profiles)
-        .policy(policy)
+        .policy(policies)
         .peers(peers)
         .passwords(passwords)
         .tokens(tokens(args.store.namespace.as_deref()))

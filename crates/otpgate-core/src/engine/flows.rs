@@ -85,7 +85,7 @@ impl Engine {
     /// [`Refusal::WeakPassword`], [`Refusal::Unavailable`].
     pub async fn open_flow(&self, caller: &Caller, new: NewFlow) -> Result<FlowOpened, Refusal> {
         if let Some(password) = &new.password {
-            password.check(&self.0.policy)?;
+            password.check(&self.0.policy(&caller.tenant))?;
         }
         let caller = caller.clone();
         self.detached(move |inner| async move { inner.open_flow(&caller, new).await }).await
@@ -150,13 +150,14 @@ impl Engine {
         let (caller, password) = (caller.clone(), password.clone());
         self.detached(move |inner| async move {
             let (id, caller, found) = inner.flow(&caller, &claim).await?;
-            if inner.policy.disclosure == Disclosure::Reveal {
+            let policy = inner.policy(&caller.tenant);
+            if policy.disclosure == Disclosure::Reveal {
                 inner
                     .in_time(inner.directory.find(&caller.tenant, &claim.identifier))
                     .await?
                     .ok_or(Refusal::UnknownUser)?;
             }
-            password.check(&inner.policy)?;
+            password.check(&policy)?;
             let hash = inner.hash(&password).await?;
             let pending = Some(hash.as_str().to_owned());
             let rule = |prior: Option<FlowRecord>, _: Timestamp, _: &_| match prior {
@@ -199,6 +200,7 @@ impl Inner {
 
     async fn open_flow(&self, caller: &Caller, new: NewFlow) -> Result<FlowOpened, Refusal> {
         let NewFlow { identifier, destination, device, password } = new;
+        let policy = self.policy(&caller.tenant);
         let user = self.in_time(self.directory.find(&caller.tenant, &identifier)).await?;
         let pending = match &password {
             Some(password) => Some(self.hash(password).await?.as_str().to_owned()),
@@ -206,7 +208,7 @@ impl Inner {
         };
         let flow = FlowId::from_random(self.dice()?.first_16());
         let key = self.secrets.identifier_key(&caller.tenant, &identifier);
-        let until = self.decide(&key, |prior, now, _| flow::open(prior, *flow.as_bytes(), &self.policy, now)).await?;
+        let until = self.decide(&key, |prior, now, _| flow::open(prior, *flow.as_bytes(), &policy, now)).await?;
         let record = FlowRecord {
             tenant: caller.tenant.clone(),
             kind: identifier.kind(),
@@ -219,7 +221,7 @@ impl Inner {
         };
         self.put_new(&self.secrets.flow_key(flow), &record).await?;
         let view = self.tokens.mint_view(&caller.tenant, self.dice()?.first_16(), self.clock.now(), until);
-        let (app_registered, has_password) = match self.policy.disclosure {
+        let (app_registered, has_password) = match policy.disclosure {
             Disclosure::Conceal => (false, self.passwords.is_some()),
             Disclosure::Reveal => {
                 (user.as_ref().is_some_and(|u| u.app_registered), self.has_password(caller, user.as_ref()).await?)
@@ -256,14 +258,14 @@ impl Inner {
 
     async fn send_flow_code(self: &Arc<Self>, caller: &Caller, claim: &FlowClaim) -> Result<CodeSent, Refusal> {
         let (id, caller, found) = self.flow(caller, claim).await?;
-        let identifier = &claim.identifier;
+        let (identifier, policy) = (&claim.identifier, self.policy(&caller.tenant));
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
-        if user.is_none() && self.policy.disclosure == Disclosure::Reveal {
+        if user.is_none() && policy.disclosure == Disclosure::Reveal {
             return Err(Refusal::UnknownUser);
         }
         let epoch = self.epoch_of(&caller, identifier, user.as_ref()).await?;
         self.expect_valve_open(&caller).await?;
-        let life = found.until.since(self.clock.now()).min(self.policy.flows.code_ttl);
+        let life = found.until.since(self.clock.now()).min(policy.flows.code_ttl);
         let send = send::Send {
             subject: Subject { tenant: &caller.tenant, identifier },
             slot: SlotKey::Flow(*id.as_bytes()),
@@ -271,7 +273,7 @@ impl Inner {
             life,
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
-        let rule = |prior, now, dice: &_| send::decide(prior, send, &self.policy, &self.secrets, now, dice);
+        let rule = |prior, now, dice: &_| send::decide(prior, send, &policy, &self.secrets, now, dice);
         let sent = self.decide(&key, rule).await??;
         self.count_valve(&caller).await?;
         let parcel = Parcel { purpose: MailPurpose::LogIn, code: sent.code, expires_at: sent.expires_at, life };
@@ -282,13 +284,13 @@ impl Inner {
 
     async fn verify_flow(&self, caller: &Caller, claim: &FlowClaim, code: &TypedCode) -> Result<LoggedIn, Refusal> {
         let (id, caller, found) = self.flow(caller, claim).await?;
+        let (identifier, policy) = (&claim.identifier, self.policy(&caller.tenant));
         let code = match code {
-            TypedCode::Text(text) => self.code(text.expose())?,
+            TypedCode::Text(text) => self.code(&caller, text.expose())?,
             TypedCode::Number(digits) => {
-                code::read_number(self.policy.format, digits.expose()).ok_or(Refusal::MalformedCode)?
+                code::read_number(policy.format, digits.expose()).ok_or(Refusal::MalformedCode)?
             }
         };
-        let identifier = &claim.identifier;
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
         let epoch = self.epoch_of(&caller, identifier, user.as_ref()).await?;
         let guessed_at = self.count_address(caller.address, &[Bucket::Guesses]).await?;
@@ -299,7 +301,7 @@ impl Inner {
             epoch: user.is_some().then_some(epoch),
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
-        let rule = |prior, now, dice: &_| verify::decide(prior, guess, &self.policy, &self.secrets, now, dice);
+        let rule = |prior, now, dice: &_| verify::decide(prior, guess, &policy, &self.secrets, now, dice);
         let verified = self.decide(&key, rule).await?;
         if !matches!(verified, Verified::Wrong { .. }) {
             self.give_back(caller.address, Bucket::Guesses, guessed_at).await?;
@@ -323,7 +325,9 @@ impl Inner {
             return Err(Refusal::WrongPassword);
         }
         let user = self.in_time(self.directory.find(&caller.tenant, &claim.identifier)).await?;
-        if self.policy.disclosure == Disclosure::Reveal && !self.has_password(&caller, user.as_ref()).await? {
+        if self.policy(&caller.tenant).disclosure == Disclosure::Reveal
+            && !self.has_password(&caller, user.as_ref()).await?
+        {
             return Err(if user.is_some() { Refusal::NoPassword } else { Refusal::UnknownUser });
         }
         let flow = Some(*id.as_bytes());
@@ -361,10 +365,11 @@ impl Inner {
             Some(pending) => self.apply(caller, &user, &PasswordHash::from_text(pending), proof).await?,
             None => proof,
         };
-        let flows = &self.policy.flows;
+        let policy = self.policy(&caller.tenant);
+        let flows = &policy.flows;
         let on_web = found.device.is_none();
         let manner = Manner {
-            life: if on_web { self.policy.lives(caller.profile).absolute } else { flows.key_life },
+            life: if on_web { policy.lives(caller.profile).absolute } else { flows.key_life },
             binding: Some(Binding {
                 identifier: self.bound_digest(&caller.tenant, &claim.identifier),
                 device: found.device,

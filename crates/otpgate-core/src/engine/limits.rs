@@ -29,7 +29,7 @@ impl Engine {
 
 impl Inner {
     fn limited_address(&self, address: Option<IpAddr>) -> Option<IpAddr> {
-        address.filter(|_| self.policy.limit_addresses)
+        address.filter(|_| self.policies.limit_addresses)
     }
 
     /// Counts under all networks of the address, the smallest first: one that is refused there does not touch the others.
@@ -88,7 +88,8 @@ impl Inner {
     /// Refuses while the tenant has sent all codes of an hour: the present clock hour's, and of the one before the share
     /// that a rolling hour still sees.
     pub(super) async fn expect_valve_open(&self, caller: &Caller) -> Result<(), Refusal> {
-        if !self.policy.limit_sends {
+        let policy = self.policy(&caller.tenant);
+        if !policy.limit_sends {
             return Ok(());
         }
         let now = self.clock.now();
@@ -97,7 +98,7 @@ impl Inner {
         let (sent, sent_before) = self.in_time(try_join(reads.0, reads.1)).await?;
         let rest = present.ends.since(now);
         let seen = sent_before as f64 * (rest.as_secs_f64() / HOUR.as_secs_f64()) + sent as f64;
-        if seen < self.policy.send_valve_per_hour as f64 {
+        if seen < policy.send_valve_per_hour as f64 {
             return Ok(());
         }
         let refusal = Refusal::TooMany { retry_after: rest };
@@ -108,7 +109,7 @@ impl Inner {
 
     /// Counts one code under the tenant's valve.
     pub(super) async fn count_valve(&self, caller: &Caller) -> Result<(), Refusal> {
-        if self.policy.limit_sends {
+        if self.policy(&caller.tenant).limit_sends {
             let valve = self.valve(caller, self.clock.now());
             self.in_time(self.store.add(&valve.key, 1, valve.until)).await?;
         }

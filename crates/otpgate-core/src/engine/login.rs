@@ -16,7 +16,8 @@ use crate::record::{AccountRecord, Binding, Purpose, SessionState, SlotKey};
 use crate::secret::{AccessToken, SessionKey, Space, sha256};
 use crate::token::Grant;
 use crate::{
-    Code, Disclosure, EventKind, Identifier, Key, MailPurpose, Profile, Refusal, SessionId, Timestamp, User, UserId,
+    Code, Disclosure, EventKind, Identifier, Key, MailPurpose, Policy, Profile, Refusal, SessionId, Timestamp, User,
+    UserId,
 };
 
 impl Engine {
@@ -56,7 +57,7 @@ impl Engine {
         code: &str,
         presented: Option<AccessToken>,
     ) -> Result<LoggedIn, Refusal> {
-        let code = self.0.code(code)?;
+        let code = self.0.code(caller, code)?;
         let (caller, identifier) = (caller.clone(), identifier.clone());
         self.detached(move |inner| async move {
             let done = inner.verify_code(&caller, &identifier, &code, presented).await;
@@ -80,8 +81,8 @@ pub(super) struct Manner {
 
 impl Manner {
     /// As the profile's lives say, without a key.
-    pub(super) fn plain(inner: &Inner, profile: Profile) -> Self {
-        Self { life: inner.policy.lives(profile).absolute, binding: None, key_life: None }
+    pub(super) fn plain(policy: &Policy, profile: Profile) -> Self {
+        Self { life: policy.lives(profile).absolute, binding: None, key_life: None }
     }
 }
 
@@ -92,8 +93,9 @@ fn login_slot(caller: &Caller) -> SlotKey {
 
 impl Inner {
     async fn send_code(self: &Arc<Self>, caller: &Caller, identifier: &Identifier) -> Result<CodeSent, Refusal> {
+        let policy = self.policy(&caller.tenant);
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
-        if user.is_none() && self.policy.disclosure == Disclosure::Reveal {
+        if user.is_none() && policy.disclosure == Disclosure::Reveal {
             return Err(Refusal::UnknownUser);
         }
         let epoch = self.epoch_of(caller, identifier, user.as_ref()).await?;
@@ -102,16 +104,16 @@ impl Inner {
             subject: Subject { tenant: &caller.tenant, identifier },
             slot: login_slot(caller),
             epoch: user.is_some().then_some(epoch),
-            life: self.policy.code_ttl,
+            life: policy.code_ttl,
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
-        let rule = |prior, now, dice: &_| send::decide(prior, send, &self.policy, &self.secrets, now, dice);
+        let rule = |prior, now, dice: &_| send::decide(prior, send, &policy, &self.secrets, now, dice);
         let sent = self.decide(&key, rule).await??;
         self.count_valve(caller).await?;
-        let (code, expires_at, life) = (sent.code, sent.expires_at, self.policy.code_ttl);
+        let (code, expires_at, life) = (sent.code, sent.expires_at, policy.code_ttl);
         let parcel = deliver::Parcel { purpose: MailPurpose::LogIn, code, expires_at, life };
         deliver::hand_over(self, caller, identifier, identifier, user, parcel);
-        Ok(CodeSent { expires_in: self.policy.code_ttl })
+        Ok(CodeSent { expires_in: policy.code_ttl })
     }
 
     async fn verify_code(
@@ -121,8 +123,9 @@ impl Inner {
         code: &Code,
         presented: Option<AccessToken>,
     ) -> Result<LoggedIn, Refusal> {
+        let policy = self.policy(&caller.tenant);
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
-        if user.is_none() && self.policy.disclosure.tells_at_verification(caller.profile) {
+        if user.is_none() && policy.disclosure.tells_at_verification(caller.profile) {
             return Err(Refusal::UnknownUser);
         }
         // The epoch is read before the credential is checked: whatever bumps it from here on wins.
@@ -136,14 +139,14 @@ impl Inner {
             epoch: user.is_some().then_some(epoch),
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
-        let rule = |prior, now, dice: &_| verify::decide(prior, guess, &self.policy, &self.secrets, now, dice);
+        let rule = |prior, now, dice: &_| verify::decide(prior, guess, &policy, &self.secrets, now, dice);
         let verified = self.decide(&key, rule).await?;
         if !matches!(verified, Verified::Wrong { .. }) {
             self.give_back(caller.address, Bucket::Guesses, guessed_at).await?;
         }
         match (verified, user) {
             (Verified::Accepted(accepted), Some(user)) => {
-                let manner = Manner::plain(self, caller.profile);
+                let manner = Manner::plain(&policy, caller.profile);
                 self.open(caller, user, accepted, presented, manner).await
             }
             (Verified::Wrong { burnt: true } | Verified::NotCompared(Why::Burnt), _) => Err(Refusal::BurntCode),
@@ -187,14 +190,13 @@ impl Inner {
             return Err(Refusal::Forbidden);
         }
         let Caller { tenant, profile, .. } = caller;
-        let dice = self.dice()?;
+        let (policy, dice) = (self.policy(tenant), self.dice()?);
         let (id, seed) = (SessionId::from_random(dice.first_16()), dice.last_32());
         let owner = self.secrets.owner(tenant, &user.id);
         let account = self.secrets.account_key(tenant, &user.id);
         let now = self.clock.now();
         let ends = manner.life.map_or(Timestamp::NEVER, |life| now.plus(life));
-        self.decide(&account, |prior, now, _| session::open(prior, owner, &accepted, id, ends, &self.policy, now))
-            .await??;
+        self.decide(&account, |prior, now, _| session::open(prior, owner, &accepted, id, ends, &policy, now)).await??;
 
         let key = manner.key_life.is_some().then(|| self.session_key(id)).transpose()?;
         let key_ends = manner.key_life.flatten().map_or(Timestamp::NEVER, |life| now.plus(life));
@@ -208,8 +210,7 @@ impl Inner {
             binding: manner.binding,
             key: key.as_ref().map(|k| (sha256(k.expose().as_bytes()), key_ends)),
         };
-        let record =
-            session::record(opening, &accepted, &self.policy, &self.secrets, now, seed).ok_or(Refusal::Defect)?;
+        let record = session::record(opening, &accepted, &policy, &self.secrets, now, seed).ok_or(Refusal::Defect)?;
         let SessionState::Live(live) = &record.state else { return Err(Refusal::Defect) };
         let refresh = refresh::token(&self.secrets, id, live).ok_or(Refusal::Defect)?;
         self.put_new(&self.secrets.session_key(id), &record).await?;
@@ -241,7 +242,7 @@ impl Inner {
             session,
             jti: self.dice()?.first_16(),
             issued_at: now,
-            expires_at: now.plus(self.policy.lives(caller.profile).access).min(ends),
+            expires_at: now.plus(self.policy(&caller.tenant).lives(caller.profile).access).min(ends),
         };
         self.tokens.mint(grant).ok_or(Refusal::Defect)
     }

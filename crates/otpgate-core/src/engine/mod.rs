@@ -27,8 +27,8 @@ use crate::secret::{AccessToken, RefreshToken, Secrets, SessionKey, Space};
 use crate::token::{TokenSettings, Tokens};
 use crate::{
     Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy, PasswordScheme,
-    Passwords, Policy, Profile, Refusal, Runtime, SessionId, SmsSender, Store, SystemClock, Tenant, Timestamp,
-    TracingEvents, User, UserId,
+    Passwords, Policy, PolicyBook, Profile, Refusal, Runtime, SessionId, SmsSender, Store, SystemClock, Tenant,
+    Timestamp, TracingEvents, User, UserId,
 };
 
 /// Operations in flight at a time; another one waits, and is refused when it has waited too long.
@@ -54,8 +54,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The source of unpredictable bytes.
     pub entropy: Arc<dyn Entropy>,
-    /// The numbers.
-    pub policy: Policy,
+    /// The numbers, by tenant.
+    pub policies: PolicyBook,
     /// Passwords, where the deployment wants them.
     pub passwords: Option<PasswordParts>,
 }
@@ -103,7 +103,7 @@ impl Parts {
             events: Arc::new(TracingEvents),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
-            policy: Policy::default(),
+            policies: PolicyBook::default(),
             passwords: None,
         }
     }
@@ -111,7 +111,10 @@ impl Parts {
 
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").field("secrets", &self.secrets).field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Parts")
+            .field("secrets", &self.secrets)
+            .field("policies", &self.policies)
+            .finish_non_exhaustive()
     }
 }
 
@@ -198,7 +201,7 @@ struct Inner {
     events: Arc<dyn EventSink>,
     clock: HighWater,
     entropy: Arc<dyn Entropy>,
-    policy: Policy,
+    policies: PolicyBook,
     secrets: Secrets,
     tokens: Tokens,
     passwords: Option<PasswordParts>,
@@ -235,7 +238,7 @@ impl Engine {
             events: parts.events,
             clock: HighWater::over(parts.clock),
             entropy: parts.entropy,
-            policy: parts.policy,
+            policies: parts.policies,
             secrets: parts.secrets,
             tokens,
             passwords: parts.passwords,
@@ -246,10 +249,10 @@ impl Engine {
         }))
     }
 
-    /// The numbers that this engine goes by.
+    /// The numbers that this engine goes by in `tenant`.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.0.policy
+    pub fn policy(&self, tenant: &Tenant) -> Arc<Policy> {
+        self.0.policy(tenant)
     }
 
     /// Whether this deployment has passwords.
@@ -325,7 +328,7 @@ impl Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("policy", &self.0.policy).finish_non_exhaustive()
+        f.debug_struct("Engine").field("policies", &self.0.policies).finish_non_exhaustive()
     }
 }
 
@@ -353,7 +356,11 @@ impl Inner {
         });
     }
 
-    fn code(&self, text: &str) -> Result<Code, Refusal> {
-        crate::flow::code::read(self.policy.format, text).ok_or(Refusal::MalformedCode)
+    fn policy(&self, tenant: &Tenant) -> Arc<Policy> {
+        self.policies.policy(tenant)
+    }
+
+    fn code(&self, caller: &Caller, text: &str) -> Result<Code, Refusal> {
+        crate::flow::code::read(self.policy(&caller.tenant).format, text).ok_or(Refusal::MalformedCode)
     }
 }

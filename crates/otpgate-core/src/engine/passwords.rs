@@ -63,10 +63,9 @@ impl Engine {
     /// # Errors
     /// [`Refusal::WrongToken`], [`Refusal::WeakPassword`], [`Refusal::Forbidden`], [`Refusal::Unavailable`].
     pub async fn reset_password(&self, caller: &Caller, token: &Code, password: &Password) -> Result<(), Refusal> {
-        password.check(&self.0.policy)?;
         let (caller, token, password) = (caller.clone(), token.clone(), password.clone());
         self.detached(move |inner| async move {
-            let done = inner.reset_password(&token, &password).await;
+            let done = inner.reset_password(&caller, &token, &password).await;
             let about = About { caller: &caller, identifier: None, user: done.as_ref().ok(), session: None };
             inner.tell(EventKind::PasswordReset, about, done.as_ref().err().copied());
             done.map(drop)
@@ -94,7 +93,7 @@ impl Inner {
         let proven = self.prove_counted(caller, identifier, user.as_ref(), password, None).await?;
         match (proven, user) {
             (Proven::Right(proof), Some(user)) => {
-                let manner = Manner::plain(self, caller.profile);
+                let manner = Manner::plain(&self.policy(&caller.tenant), caller.profile);
                 self.open(caller, user, proof, presented, manner).await
             }
             _ => Err(Refusal::WrongPassword),
@@ -132,7 +131,8 @@ impl Inner {
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
         let turn = self.within(keeper::TURN_DEADLINE, self.password_turns.lane(&key).lock()).await;
         let _turn = turn.ok_or(Refusal::Unavailable)?;
-        let rule = |prior, now, _: &_| password::begin(prior, caller.profile, flow, &self.policy, now);
+        let policy = self.policy(&caller.tenant);
+        let rule = |prior, now, _: &_| password::begin(prior, caller.profile, flow, &policy, now);
         let counted = match self.decide(&key, rule).await? {
             Begun::Counted(counted) => counted,
             Begun::NotCompared => return Ok(Proven::NotCompared),
@@ -197,10 +197,11 @@ impl Inner {
     }
 
     async fn ask_reset(self: &Arc<Self>, caller: &Caller, identifier: &Identifier) -> Result<(), Refusal> {
+        let policy = self.policy(&caller.tenant);
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
         self.expect_valve_open(caller).await?;
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
-        self.decide(&key, |prior, now, _| reset::ask(prior, &self.policy, now)).await??;
+        self.decide(&key, |prior, now, _| reset::ask(prior, &policy, now)).await??;
         self.count_valve(caller).await?;
 
         let token = URL_SAFE_NO_PAD.encode(self.dice()?.last_32());
@@ -208,18 +209,14 @@ impl Inner {
         // An unknown address gets the same two writes, at places that no token leads to.
         let account = self.account_or_decoy(caller, identifier, user.as_ref());
         let owner = user.as_ref().map(|u| self.secrets.owner(&caller.tenant, &u.id));
-        self.decide(&account, |prior, now, _| reset::issue(prior, owner, hash, &self.policy, now)).await?;
-        let expires_at = now.plus(self.policy.reset_ttl);
+        self.decide(&account, |prior, now, _| reset::issue(prior, owner, hash, &policy, now)).await?;
+        let expires_at = now.plus(policy.reset_ttl);
         let record =
             ResetRecord { tenant: caller.tenant.clone(), user: user.as_ref().map(|u| u.id.clone()), expires_at };
         self.put_new(&self.reset_key(&hash), &record).await?;
 
-        let parcel = Parcel {
-            purpose: MailPurpose::ResetPassword,
-            code: Code::new(token),
-            expires_at,
-            life: self.policy.reset_ttl,
-        };
+        let parcel =
+            Parcel { purpose: MailPurpose::ResetPassword, code: Code::new(token), expires_at, life: policy.reset_ttl };
         deliver::hand_over(self, caller, identifier, identifier, user, parcel);
         Ok(())
     }
@@ -229,9 +226,12 @@ impl Inner {
     }
 
     /// Bump, consume and close; set the password; bump again and open. Only then is it acknowledged.
-    async fn reset_password(&self, token: &Code, password: &Password) -> Result<UserId, Refusal> {
+    async fn reset_password(&self, caller: &Caller, token: &Code, password: &Password) -> Result<UserId, Refusal> {
         let hash = sha256(token.expose().as_bytes());
         let found = self.load::<ResetRecord>(&self.reset_key(&hash)).await?.record;
+        // Whose token it is says which passwords may be set; one that is nobody's is judged by the caller's tenant.
+        let tenant = found.as_ref().map_or(&caller.tenant, |reset| &reset.tenant);
+        password.check(&self.policy(tenant))?;
         let Some(ResetRecord { tenant, user: Some(id), .. }) = found else { return Err(Refusal::WrongToken) };
         let user = self.in_time(self.directory.get(&tenant, &id)).await?.ok_or(Refusal::WrongToken)?;
         let (account, owner) = (self.secrets.account_key(&tenant, &id), self.secrets.owner(&tenant, &id));

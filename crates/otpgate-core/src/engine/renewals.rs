@@ -14,7 +14,7 @@ use crate::policy::Bucket;
 use crate::record::{AccountRecord, Binding, LiveSession, SessionRecord, SessionState};
 use crate::secret::{AccessToken, SessionKey, sha256};
 use crate::token::Untrusted;
-use crate::{EventKind, Password, Refusal, SessionId, Tenant};
+use crate::{EventKind, Password, Policy, Refusal, SessionId, Tenant};
 
 impl Engine {
     /// Exchanges a key for a new access token of its session.
@@ -118,7 +118,7 @@ impl Inner {
         if bool::from(old.expose().ct_eq(new.expose())) {
             return Err(Refusal::SamePassword);
         }
-        new.check(&self.policy)?;
+        new.check(&self.policy(&caller.tenant))?;
         let hash = self.hash(new).await?;
         self.apply(&caller, &user, &hash, proof).await.map(drop)
     }
@@ -143,8 +143,13 @@ impl Inner {
         Ok(())
     }
 
+    /// The numbers of the tenant that a request names; that it is the session's is checked with the binding.
+    fn policy_of(&self, claim: &FlowClaim) -> Arc<Policy> {
+        self.policy(claim.tenant.as_ref().unwrap_or(&Tenant::default()))
+    }
+
     async fn session_of_key(&self, claim: &FlowClaim, key: &SessionKey) -> Result<(SessionId, LiveSession), Refusal> {
-        if !self.policy.flows.regenerate {
+        if !self.policy_of(claim).flows.regenerate {
             return Err(Refusal::NotRenewable);
         }
         let sid = key.expose().split_once('.').and_then(|(sid, _)| URL_SAFE_NO_PAD.decode(sid).ok());
@@ -167,7 +172,7 @@ impl Inner {
         claim: &FlowClaim,
         token: &AccessToken,
     ) -> Result<(SessionId, LiveSession), Refusal> {
-        let (now, grace) = (self.clock.now(), self.policy.flows.expired_grace);
+        let (now, grace) = (self.clock.now(), self.policy_of(claim).flows.expired_grace);
         let claims = self.tokens.verify_late(token.expose(), now, grace).map_err(|_| Refusal::NotRenewable)?;
         let id = claims.session().ok_or(Refusal::NotRenewable)?;
         let found = self.load::<SessionRecord>(&self.secrets.session_key(id)).await?.record;

@@ -179,9 +179,9 @@ impl Inner {
         let user = found.ok_or(Refusal::NotAuthenticated)?;
         // After the directory: whoever disables the user and bumps the epoch is seen here or at the next use.
         let account = self.load::<AccountRecord>(&self.secrets.account_key(&live.tenant, &live.user)).await?.record;
-        let rule = |prior, now, _: &_| {
-            refresh::decide(prior, presented, account.as_ref(), &user, &self.policy, &self.secrets, now)
-        };
+        let policy = self.policy(&live.tenant);
+        let rule =
+            |prior, now, _: &_| refresh::decide(prior, presented, account.as_ref(), &user, &policy, &self.secrets, now);
         match self.decide(&key, rule).await? {
             Refreshed::Yes(live) => {
                 let refresh = refresh::token(&self.secrets, id, &live).ok_or(Refusal::NotAuthenticated)?;

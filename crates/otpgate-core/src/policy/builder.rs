@@ -132,12 +132,6 @@ impl PolicyBuilder {
         self
     }
 
-    /// Turns every limit by client address off. Costs: one address may spray, list and flood without end. For load tests.
-    pub fn insecure_without_address_limits(mut self) -> Self {
-        self.0.limit_addresses = false;
-        self
-    }
-
     /// Turns the limits on sending off. Costs: anybody can fill anybody's mailbox. For load tests.
     pub fn insecure_without_send_limits(mut self) -> Self {
         self.0.limit_sends = false;

@@ -1,5 +1,6 @@
 //! All numbers: lives, limits, budgets. Checked when built.
 
+mod book;
 mod budget;
 mod builder;
 
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use crate::Profile;
 
+pub use book::PolicyBook;
 pub use builder::PolicyBuilder;
 
 /// At most `limit` events in any rolling `span`, exact at its edges.
@@ -207,7 +209,6 @@ pub struct Policy {
     pub(crate) reset_ttl: Duration,
     pub(crate) least_password: usize,
     pub(crate) flows: FlowPolicy,
-    pub(crate) limit_addresses: bool,
     pub(crate) limit_sends: bool,
     pub(crate) limit_guesses: bool,
 }
@@ -241,7 +242,6 @@ impl Default for Policy {
             reset_ttl: Duration::from_secs(HOUR),
             least_password: 8,
             flows: FlowPolicy::default(),
-            limit_addresses: true,
             limit_sends: true,
             limit_guesses: true,
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use otpgate_core::policy::PolicyBuilder;
 use otpgate_core::token::{SigningKey, TokenSettings};
-use otpgate_core::{MasterSecret, Policy, Secrets, Tenant};
+use otpgate_core::{MasterSecret, Policy, PolicyBook, Secrets, Tenant};
 use otpgate_http::{GateBuilder, Identity};
 
 type Change<T> = Box<dyn FnOnce(T) -> T>;
@@ -12,6 +12,7 @@ type Change<T> = Box<dyn FnOnce(T) -> T>;
 /// The settings of a world; the default is what an app gets that changes nothing.
 pub struct Setup {
     pub(super) policy: PolicyBuilder,
+    pub(super) policies: Vec<Change<PolicyBook>>,
     pub(super) tenant: Tenant,
     pub(super) identity: Vec<Change<Identity>>,
     pub(super) gate: Vec<Change<GateBuilder>>,
@@ -25,6 +26,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             policy: Policy::builder(),
+            policies: Vec::new(),
             tenant: Tenant::default(),
             identity: Vec::new(),
             gate: Vec::new(),
@@ -41,6 +43,13 @@ impl Setup {
     #[must_use]
     pub fn policy(mut self, change: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Self {
         self.policy = change(self.policy);
+        self
+    }
+
+    /// Changes which policy holds for which tenant.
+    #[must_use]
+    pub fn policies(mut self, change: impl FnOnce(PolicyBook) -> PolicyBook + 'static) -> Self {
+        self.policies.push(Box::new(change));
         self
     }
 

@@ -10,7 +10,7 @@ use otpgate_core::engine::{Parts, PasswordParts};
 use otpgate_core::password::Argon2id;
 use otpgate_core::{
     Clock as _, Directory as _, Engine, Entropy, Identifier, OsEntropy, Password, PasswordHash, PasswordScheme as _,
-    Passwords as _, Store, StoreDirectory, Tenant, Timestamp, User, UserId,
+    Passwords as _, PolicyBook, Store, StoreDirectory, Tenant, Timestamp, User, UserId,
 };
 use otpgate_http::{Gate, Identity, Platform, Profiles};
 
@@ -97,7 +97,8 @@ impl World {
         parts.clock = Arc::new(shared.clock.clone());
         parts.entropy = Arc::clone(&shared.entropy);
         parts.events = Arc::new(shared.events.clone());
-        parts.policy = ok(setup.policy.build());
+        let book = PolicyBook::new(ok(setup.policy.build()));
+        parts.policies = setup.policies.into_iter().fold(book, |book, change| change(book));
         let seeded = people::seed(shared.directory.users(), &setup.tenant).await;
         assert!(seeded.is_ok(), "the store does not keep users: {seeded:?}");
         let identity = setup.identity.into_iter().fold(Identity::new(setup.tenant.clone()), |i, change| change(i));

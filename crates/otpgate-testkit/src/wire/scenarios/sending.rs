@@ -137,9 +137,9 @@ async fn w016_only_json_in_utf_8_is_taken(w: &World) {
 }
 
 async fn w017_the_client_cooldown_is_a_setting_of_60_seconds(w: &World) {
-    assert_eq!(w.gate().engine().policy().client_cooldown(), Duration::from_secs(60));
+    assert_eq!(w.gate().engine().policy(w.tenant()).client_cooldown(), Duration::from_secs(60));
     let own = w.another(|s| s.policy(|p| p.resend_cooldown(Duration::from_secs(45)))).await;
-    assert_eq!(own.gate().engine().policy().client_cooldown(), Duration::from_secs(45));
+    assert_eq!(own.gate().engine().policy(own.tenant()).client_cooldown(), Duration::from_secs(45));
 }
 
 async fn w018_a_second_code_can_be_asked_for_after_30_seconds(w: &World) {
