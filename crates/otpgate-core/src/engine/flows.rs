@@ -313,7 +313,7 @@ impl Inner {
             }
             Verified::NotCompared(Why::NoCode) => Err(Refusal::NoCode),
             Verified::NotCompared(Why::Burnt) => Err(Refusal::BurntCode),
-            Verified::NotCompared(Why::Used) => Err(Refusal::UnknownFlow),
+            Verified::NotCompared(Why::Used | Why::NoFlow) => Err(Refusal::UnknownFlow),
             Verified::NotCompared(Why::FlowsLocked(retry_after)) => Err(Refusal::FlowsLocked { retry_after }),
             Verified::Wrong { .. } | Verified::NotCompared(Why::Ended | Why::Closed) => Err(Refusal::WrongCode),
         }

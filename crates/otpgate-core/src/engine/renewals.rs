@@ -172,8 +172,14 @@ impl Inner {
         claim: &FlowClaim,
         token: &AccessToken,
     ) -> Result<(SessionId, LiveSession), Refusal> {
-        let (now, grace) = (self.clock.now(), self.policy_of(claim).flows.expired_grace);
-        let claims = self.tokens.verify_late(token.expose(), now, grace).map_err(|_| Refusal::NotRenewable)?;
+        let flows = self.policy_of(claim).flows;
+        if !flows.regenerate {
+            return Err(Refusal::NotRenewable);
+        }
+        let claims = self
+            .tokens
+            .verify_late(token.expose(), self.clock.now(), flows.expired_grace)
+            .map_err(|_| Refusal::NotRenewable)?;
         let id = claims.session().ok_or(Refusal::NotRenewable)?;
         let found = self.load::<SessionRecord>(&self.secrets.session_key(id)).await?.record;
         let Some(SessionRecord { state: SessionState::Live(live), .. }) = found else {

@@ -167,7 +167,7 @@ mod tests {
         assert!(!is_open(record, [1; 16], w.now) && is_open(record, [2; 16], w.now));
         assert!(!is_open(record, [2; 16], at(900)));
         w.slot = SlotKey::Flow([1; 16]);
-        assert!(matches!(w.guess("000000"), Verified::NotCompared(Why::NoCode)));
+        assert!(matches!(w.guess("000000"), Verified::NotCompared(Why::NoFlow)));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) enum Verified {
 pub(crate) enum Why {
     /// No code was sent.
     NoCode,
+    /// The flow was finished, or gave way to newer ones.
+    NoFlow,
     /// The code has ended.
     Ended,
     /// The code had met too many wrong guesses before.
@@ -63,7 +65,9 @@ pub(crate) fn decide(
         return not_compared(Why::FlowsLocked(rest));
     }
     let Some(place) = record.slots.iter().position(|s| s.key == guess.slot) else {
-        return not_compared(Why::NoCode);
+        // A flow that a racer has finished took its code along.
+        let gone = matches!(guess.slot, SlotKey::Flow(id) if !flow::is_open(Some(&record), id, now));
+        return not_compared(if gone { Why::NoFlow } else { Why::NoCode });
     };
     if !is_there(&record.slots[place], now) {
         return not_compared(Why::Ended);

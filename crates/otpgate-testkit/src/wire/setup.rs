@@ -5,7 +5,7 @@ use std::fmt;
 use otpgate_core::policy::PolicyBuilder;
 use otpgate_core::token::{SigningKey, TokenSettings};
 use otpgate_core::{MasterSecret, Policy, PolicyBook, Secrets, Tenant};
-use otpgate_http::{GateBuilder, Identity};
+use otpgate_http::{Engine, GateBuilder, Identity};
 
 type Change<T> = Box<dyn FnOnce(T) -> T>;
 
@@ -20,6 +20,7 @@ pub struct Setup {
     pub(super) tokens: TokenSettings,
     pub(super) real_chance: bool,
     pub(super) platform: bool,
+    pub(super) engine: Option<Vec<Change<Engine>>>,
 }
 
 impl Default for Setup {
@@ -34,6 +35,7 @@ impl Default for Setup {
             tokens: TokenSettings::default(),
             real_chance: false,
             platform: false,
+            engine: None,
         }
     }
 }
@@ -71,6 +73,13 @@ impl Setup {
     #[must_use]
     pub fn platform(mut self) -> Self {
         self.platform = true;
+        self
+    }
+
+    /// Mounts profile `engine` too, for the one brand that is the tenant, with passwords as for `platform`.
+    #[must_use]
+    pub fn engine(mut self, change: impl FnOnce(Engine) -> Engine + 'static) -> Self {
+        self.engine.get_or_insert_default().push(Box::new(change));
         self
     }
 

@@ -12,7 +12,7 @@ use otpgate_core::{
     Clock as _, Directory as _, Engine, Entropy, Identifier, OsEntropy, Password, PasswordHash, PasswordScheme as _,
     Passwords as _, PolicyBook, Store, StoreDirectory, Tenant, Timestamp, User, UserId,
 };
-use otpgate_http::{Gate, Identity, Platform, Profiles};
+use otpgate_http::{Brand, Engine as EngineProfile, Gate, Identity, Platform, Profiles};
 
 use super::directory::{EventLog, SwitchedDirectory};
 use super::setup::{Setup, ok, usual_secrets};
@@ -103,10 +103,17 @@ impl World {
         assert!(seeded.is_ok(), "the store does not keep users: {seeded:?}");
         let identity = setup.identity.into_iter().fold(Identity::new(setup.tenant.clone()), |i, change| change(i));
         let mut profiles = Profiles::builder().identity(identity);
-        if setup.platform {
+        parts.sms = Some(Arc::new(shared.mailer.clone()));
+        if setup.platform || setup.engine.is_some() {
             let users = StoreDirectory::new(shared.store.clone(), &parts.secrets);
             parts.passwords = Some(PasswordParts::new(users, cheap_scheme(), 4));
+        }
+        if setup.platform {
             profiles = profiles.platform(Platform::new());
+        }
+        if let Some(changes) = setup.engine {
+            let engine = EngineProfile::new([Brand::new(setup.tenant.clone())]);
+            profiles = profiles.engine(changes.into_iter().fold(engine, |e, change| change(e)));
         }
         let profiles = ok(profiles.build());
         let builder = Gate::builder(ok(Engine::with_settings(parts, &setup.tokens)), profiles);
@@ -197,6 +204,15 @@ impl World {
         let tenant = ok(Tenant::new(name));
         let user = User { email: Some("z@example.com".into()), ..User::new(ok(UserId::new("z"))) };
         let added = self.directory().users().add(&tenant, &user).await;
+        assert!(matches!(added, Ok(true)), "{added:?}");
+    }
+
+    /// Adds a user to the directory.
+    ///
+    /// # Panics
+    /// When the id or an identifier is taken, or the store fails.
+    pub async fn add_user(&self, user: &User) {
+        let added = self.directory().users().add(&self.tenant, user).await;
         assert!(matches!(added, Ok(true)), "{added:?}");
     }
 

@@ -2,6 +2,7 @@
 
 mod availability;
 mod crosscutting;
+mod engine;
 mod faults;
 mod guessing;
 mod identifiers;
@@ -58,6 +59,7 @@ pub fn scenarios() -> Vec<Scenario> {
         crosscutting::list(),
         races::list(),
         platform::list(),
+        engine::list(),
     ]
     .concat()
 }
