@@ -10,9 +10,9 @@ use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use otpgate_http::{Body, Reply};
 
-/// The method; one that http 1.x does not know stays unknown.
-pub(crate) fn method(method: &ActixMethod) -> Option<Method> {
-    Method::from_bytes(method.as_str().as_bytes()).ok()
+/// The method. Both versions of `http` take the same names; one that did not fit would be none of the safe ones.
+pub(crate) fn method(method: &ActixMethod) -> Method {
+    Method::from_bytes(method.as_str().as_bytes()).unwrap_or(Method::POST)
 }
 
 /// All headers, repeated ones in their order.

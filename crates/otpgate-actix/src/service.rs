@@ -24,7 +24,7 @@ pub fn service(gate: &Gate) -> Vec<Resource> {
 
 async fn answer(gate: Gate, path: Arc<str>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let headers = convert::headers(request.headers());
-    let route = convert::method(request.method()).and_then(|method| gate.route(&method, &path, &headers));
+    let route = gate.route(&convert::method(request.method()), &path, &headers);
     // Only a preflight is not the gate's to answer here.
     let Some(route) = route else { return convert::response(&Reply::empty()) };
     let body = convert::body(payload, route.max_body()).await;

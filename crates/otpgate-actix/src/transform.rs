@@ -107,8 +107,9 @@ where
 {
     // Everything is copied out before the first await: a request of actix-web is not `Send`.
     let headers = convert::headers(request.headers());
-    let method = convert::method(request.method()).filter(|_| mode == Mode::Mount);
-    if let Some(route) = method.and_then(|method| gate.route(&method, request.path(), &headers)) {
+    let method = convert::method(request.method());
+    let ours = || gate.route(&method, request.path(), &headers);
+    if let Some(route) = (mode == Mode::Mount).then(ours).flatten() {
         let peer = request.peer_addr().map(|address| address.ip());
         let (plain, mut payload) = request.into_parts();
         let body = match Payload::from_request(&plain, &mut payload).await {
@@ -121,7 +122,7 @@ where
     let outer = request.extensions().get::<Judged>().filter(|judged| judged.gate().is(&gate)).cloned();
     let judged = match outer {
         Some(judged) => judged,
-        None => gate.judge(&headers).await,
+        None => gate.judge(&method, &headers).await,
     };
     if mode == Mode::Require
         && let Err(reply) = judged.session()

@@ -111,7 +111,7 @@ impl Claims {
     }
 
     /// When the token ends, to the millisecond; nothing when `jti` and `exp` are not of one time.
-    fn ends_at(&self) -> Option<Timestamp> {
+    pub(crate) fn ends_at(&self) -> Option<Timestamp> {
         let id: SessionId = self.jti.parse().ok()?;
         let millis = id.as_bytes().iter().take(6).fold(0, |n, byte| n << 8 | i64::from(*byte));
         let ends = Timestamp::from_millis(millis);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use otpgate_core::{ConfigError, ConfigErrorKind, Engine as Core, Tenant};
 
+use crate::cookies::Cookies;
 use crate::gate::{Gate, Mount};
 use crate::peer::PeerPolicy;
 use crate::profile::{RouteName, RouteSpec, Table, Wants, identity, platform};
@@ -26,13 +27,22 @@ pub struct Identity {
     availability: bool,
     passwords: bool,
     guard: Option<Guard>,
+    cookies: Option<Cookies>,
 }
 
 impl Identity {
     /// The profile for the users of `tenant`, at `/identity/user/..`.
     #[must_use]
     pub fn new(tenant: Tenant) -> Self {
-        Self { tenant, prefix: String::new(), refresh_path: None, availability: true, passwords: false, guard: None }
+        Self {
+            tenant,
+            prefix: String::new(),
+            refresh_path: None,
+            availability: true,
+            passwords: false,
+            guard: None,
+            cookies: None,
+        }
     }
 
     /// Puts `prefix` before every path, `/api/outer-bridge` for example.
@@ -70,11 +80,19 @@ impl Identity {
         self
     }
 
+    /// Keeps the access token in a cookie too.
+    #[must_use]
+    pub fn cookies(mut self, cookies: Cookies) -> Self {
+        self.cookies = Some(cookies);
+        self
+    }
+
     fn mount(self) -> Result<Mount, ConfigError> {
+        let cookies = checked(self.cookies)?;
         let mut paths = paths(&identity::TABLE, &self.prefix, self.refresh_path.as_deref())?;
         paths.retain(|(_, spec)| self.availability || spec.name != RouteName::CheckAvailability);
         let (tenant, wants) = (Some(self.tenant), Wants { passwords: self.passwords, ..Wants::default() });
-        Ok(Mount { table: &identity::TABLE, tenant, wants, paths, availability_guard: self.guard })
+        Ok(Mount { table: &identity::TABLE, tenant, wants, paths, availability_guard: self.guard, cookies })
     }
 }
 
@@ -95,6 +113,7 @@ impl fmt::Debug for Identity {
 pub struct Platform {
     prefix: String,
     refresh_path: Option<String>,
+    cookies: Option<Cookies>,
 }
 
 impl Platform {
@@ -119,11 +138,23 @@ impl Platform {
         self
     }
 
+    /// Keeps the access token in a cookie too.
+    #[must_use]
+    pub fn cookies(mut self, cookies: Cookies) -> Self {
+        self.cookies = Some(cookies);
+        self
+    }
+
     fn mount(self) -> Result<Mount, ConfigError> {
+        let cookies = checked(self.cookies)?;
         let paths = paths(&platform::TABLE, &self.prefix, self.refresh_path.as_deref())?;
         let wants = Wants { passwords: true, ..Wants::default() };
-        Ok(Mount { table: &platform::TABLE, tenant: None, wants, paths, availability_guard: None })
+        Ok(Mount { table: &platform::TABLE, tenant: None, wants, paths, availability_guard: None, cookies })
     }
+}
+
+fn checked(cookies: Option<Cookies>) -> Result<Option<Arc<Cookies>>, ConfigError> {
+    cookies.map(|cookies| cookies.check().map(|()| Arc::new(cookies))).transpose()
 }
 
 /// The routes of a table with their paths: its own, or the one that the host chose for the refresh route.
@@ -168,7 +199,7 @@ impl Profiles {
     pub fn identity(tenant: Tenant) -> Self {
         let paths = identity::TABLE.routes.iter().map(|s| (format!("{}{}", identity::TABLE.base, s.path), s)).collect();
         let (tenant, wants) = (Some(tenant), Wants::default());
-        Self(vec![Mount { table: &identity::TABLE, tenant, wants, paths, availability_guard: None }])
+        Self(vec![Mount { table: &identity::TABLE, tenant, wants, paths, availability_guard: None, cookies: None }])
     }
 
     /// As in a deployment without passwords: routes that are of no use go, and no brand has any.
@@ -215,7 +246,7 @@ impl ProfilesBuilder {
     ///
     /// # Errors
     /// [`ConfigErrorKind::Name`] for none at all, a path that cannot be one, a path and method that two routes share, no
-    /// brand, or a brand twice.
+    /// brand, a brand twice, or cookies of two profiles: there is one `__Host-token`.
     pub fn build(self) -> Result<Profiles, ConfigError> {
         let mounts = self.0.into_iter().collect::<Result<Vec<_>, _>>()?;
         let all = mounts.iter().flat_map(|m| m.paths.iter());
@@ -223,6 +254,9 @@ impl ProfilesBuilder {
         paths.sort_unstable();
         if let Some(twice) = paths.windows(2).find(|w| w[0] == w[1]) {
             return Err(ConfigError::new(ConfigErrorKind::Name, format!("two routes are at `{}`", twice[0].0)));
+        }
+        if mounts.iter().filter(|m| m.cookies.is_some()).count() > 1 {
+            return Err(ConfigError::new(ConfigErrorKind::Name, "two profiles would keep their tokens in one cookie"));
         }
         if mounts.is_empty() {
             return Err(ConfigError::new(ConfigErrorKind::Name, "no profile is mounted"));
@@ -322,5 +356,10 @@ mod tests {
         assert!(two.build().is_ok());
         let clash = Identity::new(tenant()).refresh_path("/identity/user/login");
         assert!(Profiles::builder().identity(clash).build().is_err());
+        let in_cookie = |prefix| Identity::new(tenant()).prefix(prefix).cookies(Cookies::new());
+        assert!(Profiles::builder().identity(in_cookie("/a")).build().is_ok());
+        assert!(Profiles::builder().identity(in_cookie("/a")).identity(in_cookie("/b")).build().is_err());
+        let wrong = Platform::new().cookies(Cookies::new().origin("example.com"));
+        assert!(Profiles::builder().platform(wrong).build().is_err());
     }
 }

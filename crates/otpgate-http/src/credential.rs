@@ -1,9 +1,14 @@
-//! The token of a request: read from the headers of the mounted profiles, never from the query, never a silent choice.
+//! The token of a request: read from the headers and cookies of the mounted profiles, never from the query, never a silent
+//! choice.
+
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use otpgate_core::secret::AccessToken;
 
+use crate::cookies::Cookies;
+use crate::gate::Mount;
 use crate::profile::Table;
 
 /// What a request carries.
@@ -13,30 +18,76 @@ pub(crate) enum Credential {
     None,
     /// One token, in the header of this profile (`None`: in `Authorization`).
     One(AccessToken, Option<&'static Table>),
+    /// One token, in a cookie of this profile, where a browser puts it by itself.
+    Cookie(AccessToken, &'static Table),
     /// More than one, or one header twice.
     Many(Option<&'static Table>),
 }
 
-/// Whether `headers` carry anything that could be a credential.
-pub(crate) fn is_there(headers: &HeaderMap, mut tables: impl Iterator<Item = &'static Table>, bearer: bool) -> bool {
-    tables.any(|table| headers.contains_key(table.carrier)) || (bearer && headers.contains_key(AUTHORIZATION))
+/// Where tokens are looked for.
+#[derive(Debug)]
+pub(crate) struct Carriers {
+    headers: Vec<&'static Table>,
+    bearer: bool,
+    cookies: Option<(&'static Table, Arc<Cookies>)>,
 }
 
-/// Reads the credential that `headers` carry.
-pub(crate) fn read(headers: &HeaderMap, tables: impl Iterator<Item = &'static Table>, bearer: bool) -> Credential {
-    let own = tables.flat_map(|table| {
-        // Text that is no token, or no text, is a credential all the same: a bad one.
-        headers.get_all(table.carrier).iter().map(move |v| (v.to_str().unwrap_or_default().to_owned(), Some(table)))
-    });
-    let bearers = headers.get_all(AUTHORIZATION).iter().filter(|_| bearer).filter_map(|v| {
-        let (scheme, token) = v.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| (token.to_owned(), None))
-    });
-    let mut found = own.chain(bearers);
-    match (found.next(), found.next()) {
-        (None, _) => Credential::None,
-        (Some((token, table)), None) => Credential::One(AccessToken::new(token), table),
-        (Some((_, table)), Some(_)) => Credential::Many(table),
+impl Carriers {
+    /// Those of the profiles, a header once though two profiles have it, and `Authorization` where the host says so.
+    pub(crate) fn of(mounts: &[Mount], bearer: bool) -> Self {
+        let mut headers: Vec<&'static Table> = Vec::new();
+        for mount in mounts.iter().filter(|m| m.cookies.as_ref().is_none_or(|c| c.with_header)) {
+            if headers.iter().all(|table| table.carrier != mount.table.carrier) {
+                headers.push(mount.table);
+            }
+        }
+        let cookies = mounts.iter().find_map(|m| Some((m.table, Arc::clone(m.cookies.as_ref()?))));
+        Self { headers, bearer, cookies }
+    }
+
+    /// The settings of the cookies, where a profile has them.
+    pub(crate) fn cookies(&self) -> Option<&Cookies> {
+        self.cookies.as_ref().map(|(_, cookies)| &**cookies)
+    }
+
+    /// Whether `headers` carry anything that could be a credential.
+    pub(crate) fn is_there(&self, headers: &HeaderMap) -> bool {
+        self.headers.iter().any(|table| headers.contains_key(table.carrier))
+            || (self.bearer && headers.contains_key(AUTHORIZATION))
+            || self.cookies().is_some_and(|cookies| !cookies.tokens(headers).is_empty())
+    }
+
+    /// Reads the credential that `headers` carry.
+    pub(crate) fn read(&self, headers: &HeaderMap) -> Credential {
+        let own = self.headers.iter().flat_map(|table| {
+            let lines = headers.get_all(table.carrier).iter();
+            // Text that is no token, or no text, is a credential all the same: a bad one.
+            lines.map(|v| Credential::One(AccessToken::new(v.to_str().unwrap_or_default()), Some(*table)))
+        });
+        let bearers = headers.get_all(AUTHORIZATION).iter().filter(|_| self.bearer).filter_map(|v| {
+            let (scheme, token) = v.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| Credential::One(AccessToken::new(token), None))
+        });
+        let in_cookies = self.cookies.iter().flat_map(|(table, cookies)| {
+            cookies.tokens(headers).into_iter().map(|token| Credential::Cookie(token, table))
+        });
+        let mut found = own.chain(bearers).chain(in_cookies);
+        match (found.next(), found.next()) {
+            (None, _) => Credential::None,
+            (Some(only), None) => only,
+            (Some(first), Some(_)) => Credential::Many(first.table()),
+        }
+    }
+}
+
+impl Credential {
+    /// Whose header or cookie carried it.
+    fn table(&self) -> Option<&'static Table> {
+        match self {
+            Self::None => None,
+            Self::One(_, table) | Self::Many(table) => *table,
+            Self::Cookie(_, table) => Some(*table),
+        }
     }
 }
 
@@ -45,14 +96,14 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::profile::identity;
+    use crate::profile::{identity, platform};
 
     fn read_lines(lines: &[(&'static str, &str)], bearer: bool) -> Credential {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
-        read(&headers, [&identity::TABLE].into_iter(), bearer)
+        Carriers { headers: vec![&identity::TABLE], bearer, cookies: None }.read(&headers)
     }
 
     #[test]
@@ -69,5 +120,36 @@ mod tests {
         );
         assert!(matches!(read_lines(&[("authorization", "Basic b")], true), Credential::None));
         assert!(matches!(read_lines(&[("auth-token", "")], true), Credential::One(..)));
+    }
+
+    #[test]
+    fn w097_header_and_cookie_are_each_switchable_and_together_too_many() {
+        let carriers = |cookies: Cookies| Carriers {
+            headers: if cookies.with_header { vec![&platform::TABLE] } else { Vec::new() },
+            bearer: false,
+            cookies: Some((&platform::TABLE, Arc::new(cookies))),
+        };
+        let both = carriers(Cookies::new());
+        let (header, cookie) = (("token", "a"), ("cookie", "__Host-token=b"));
+        let request = |lines: &[(&'static str, &'static str)]| {
+            lines.iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v))).collect::<HeaderMap>()
+        };
+        assert!(matches!(both.read(&request(&[header])), Credential::One(t, Some(_)) if t.expose() == "a"));
+        assert!(matches!(both.read(&request(&[cookie])), Credential::Cookie(t, _) if t.expose() == "b"));
+        assert!(matches!(both.read(&request(&[header, cookie])), Credential::Many(Some(_))));
+        let alone = carriers(Cookies::new().without_header());
+        assert!(matches!(alone.read(&request(&[header])), Credential::None));
+        assert!(!alone.is_there(&request(&[header])) && alone.is_there(&request(&[cookie])));
+        assert!(matches!(alone.read(&request(&[header, cookie])), Credential::Cookie(t, _) if t.expose() == "b"));
+    }
+
+    #[test]
+    fn two_profiles_with_one_header_do_not_make_one_token_two() {
+        let builder = crate::Profiles::builder();
+        let tenant = |name| otpgate_core::Tenant::new(name).unwrap();
+        let two = builder.identity(tenant("a")).identity(crate::Identity::new(tenant("b")).prefix("/b")).build();
+        let carriers = Carriers::of(&two.unwrap().mounts(), false);
+        let headers = HeaderMap::from_iter([("auth-token".parse().unwrap(), HeaderValue::from_static("a"))]);
+        assert!(matches!(carriers.read(&headers), Credential::One(..)));
     }
 }

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use otpgate_core::engine::LiveSession;
+use otpgate_core::secret::AccessToken;
 use otpgate_core::{Engine, Refusal, Tenant};
 
 use crate::builder::{GateBuilder, Guard, Profiles};
-use crate::credential::{self, Credential};
-use crate::operation::Fault;
+use crate::cookies::Cookies;
+use crate::credential::{Carriers, Credential};
+use crate::operation::{Done, Fault};
+use crate::origin::{self, Site};
 use crate::peer::PeerPolicy;
 use crate::profile::{At, RouteName, RouteSpec, Table, Wants};
 use crate::verdict::{Judged, Refused, Verdict};
@@ -26,7 +29,7 @@ struct Inner {
     mounts: Vec<Mount>,
     peers: PeerPolicy,
     needs_peer: bool,
-    bearer: bool,
+    carriers: Carriers,
     own_carriers: bool,
     jwks_path: Option<String>,
 }
@@ -40,6 +43,7 @@ pub(crate) struct Mount {
     pub(crate) wants: Wants,
     pub(crate) paths: Vec<(String, &'static RouteSpec)>,
     pub(crate) availability_guard: Option<Guard>,
+    pub(crate) cookies: Option<Arc<Cookies>>,
 }
 
 impl Mount {
@@ -105,12 +109,13 @@ impl Gate {
         if !parts.engine.has_passwords() {
             parts.profiles.without_passwords();
         }
+        let mounts = parts.profiles.mounts();
         Self(Arc::new(Inner {
             engine: parts.engine,
-            mounts: parts.profiles.mounts(),
+            carriers: Carriers::of(&mounts, parts.bearer),
+            mounts,
             peers: parts.peers,
             needs_peer: parts.needs_peer,
-            bearer: parts.bearer,
             own_carriers: parts.own_carriers,
             jwks_path: parts.jwks_path,
         }))
@@ -165,32 +170,62 @@ impl Gate {
         }
     }
 
+    /// The cookies that an answer sets: a new token for a page of our own, or none any more.
+    pub(crate) fn cookies_of(
+        &self,
+        mount: &Mount,
+        spec: &RouteSpec,
+        headers: &HeaderMap,
+        answer: &Result<Done, Fault>,
+    ) -> Vec<HeaderValue> {
+        let Some(cookies) = &mount.cookies else { return Vec::new() };
+        let token = answer.as_ref().ok().and_then(Done::access);
+        let ended = matches!(answer, Ok(Done::LoggedOut) | Err(Fault::Refused(Refusal::NotAuthenticated)));
+        match token.filter(|_| cookies.site(headers) == Site::Own) {
+            Some(token) => cookies.set(token, self.engine().access_life(token)),
+            // A page cannot put away by itself what `HttpOnly` keeps from it, and a dead token would stay for weeks.
+            None if ended && spec.name == RouteName::LogOut => cookies.clear(),
+            None => Vec::new(),
+        }
+    }
+
     /// Judges the credential of a request that is not the gate's to answer.
-    pub async fn judge(&self, headers: &HeaderMap) -> Judged {
+    pub async fn judge(&self, method: &Method, headers: &HeaderMap) -> Judged {
         let (verdict, table) = match self.credential(headers) {
             Credential::None => (Verdict::Absent, None),
             Credential::Many(table) => (Verdict::Refused(Refused::ManyCredentials), table),
-            Credential::One(token, table) => {
-                let verdict = match self.engine().session(&token).await {
-                    Ok(live) => self.act(headers, live, table),
-                    Err(Refusal::NotAuthenticated) => Verdict::Refused(Refused::Invalid),
-                    Err(_) => Verdict::Unavailable,
-                };
-                (verdict, table)
+            Credential::One(token, table) => (self.judge_token(headers, &token, table).await, table),
+            Credential::Cookie(_, table) if !self.may_act_by_cookie(method, headers) => {
+                (Verdict::Refused(Refused::CrossSite), Some(table))
             }
+            Credential::Cookie(token, table) => (self.judge_token(headers, &token, Some(table)).await, Some(table)),
         };
         self.judged(verdict, table)
+    }
+
+    async fn judge_token(&self, headers: &HeaderMap, token: &AccessToken, table: Option<&'static Table>) -> Verdict {
+        match self.engine().session(token).await {
+            Ok(live) => self.act(headers, live, table),
+            Err(Refusal::NotAuthenticated) => Verdict::Refused(Refused::Invalid),
+            Err(_) => Verdict::Unavailable,
+        }
+    }
+
+    /// Whether a token in a cookie counts: for what changes nothing, and for pages of our own.
+    pub(crate) fn may_act_by_cookie(&self, method: &Method, headers: &HeaderMap) -> bool {
+        let own = || self.0.carriers.cookies().is_some_and(|cookies| cookies.site(headers) == Site::Own);
+        !origin::may_change(method, headers) || own()
     }
 
     /// The verdict where it needs no waiting: nothing came with the request.
     #[must_use]
     pub fn judge_at_once(&self, headers: &HeaderMap) -> Option<Judged> {
-        let nothing = !credential::is_there(headers, self.tables(), self.0.bearer);
+        let nothing = !self.0.carriers.is_there(headers);
         nothing.then(|| self.judged(Verdict::Absent, None))
     }
 
     fn judged(&self, verdict: Verdict, table: Option<&'static Table>) -> Judged {
-        let first = || self.tables().next().unwrap_or(&crate::profile::identity::TABLE);
+        let first = || self.0.mounts.first().map_or(&crate::profile::identity::TABLE, |mount| mount.table);
         Judged::new(verdict, table.unwrap_or_else(first), self.clone())
     }
 
@@ -201,7 +236,7 @@ impl Gate {
     }
 
     pub(crate) fn credential(&self, headers: &HeaderMap) -> Credential {
-        credential::read(headers, self.tables(), self.0.bearer)
+        self.0.carriers.read(headers)
     }
 
     /// The verdict on a good session, by what else the request says of it.
@@ -226,13 +261,6 @@ impl Gate {
             Some(mount) => mount.refuse(fault, None),
             None => table.refuse(fault, At { route: None, wants: &Wants::default() }),
         }
-    }
-
-    /// The mounted profiles, one for each header that carries tokens.
-    fn tables(&self) -> impl Iterator<Item = &'static Table> {
-        let mounts = &self.0.mounts;
-        let first = |(i, mount): &(usize, &Mount)| !mounts[..*i].iter().any(|m| m.table.carrier == mount.table.carrier);
-        mounts.iter().enumerate().filter(first).map(|(_, mount)| mount.table)
     }
 
     /// The client's address, or nothing where the host gave that up by name.

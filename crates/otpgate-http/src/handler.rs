@@ -1,6 +1,7 @@
 //! From a request of a standard route to what was done.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use otpgate_core::engine::{Caller, FlowOpened, LiveSession};
@@ -8,9 +9,11 @@ use otpgate_core::secret::AccessToken;
 use otpgate_core::{Profile, Refusal};
 use serde_json::{Map, Value};
 
+use crate::cookies::Cookies;
 use crate::credential::Credential;
 use crate::gate::Mount;
 use crate::operation::{Done, Fault, Operation};
+use crate::origin::{self, Site};
 use crate::profile::{Asked, At, BodyUse, LARGEST_BATCH, RouteName, RouteSpec, Table};
 use crate::verdict::{Refused, Session, Verdict};
 use crate::{Body, Gate, Reply, json};
@@ -49,6 +52,12 @@ impl Asking<'_> {
     /// Where it comes from, and its body: an array only on a route that takes some objects at once, and only of so many.
     async fn read(&self, peer: Option<IpAddr>, body: Body) -> Result<(Option<IpAddr>, Value), Fault> {
         let address = self.gate.client(self.headers, peer)?;
+        let changes = origin::may_change(&self.spec.method, self.headers);
+        let of_another_site = |cookies: &Arc<Cookies>| cookies.site(self.headers) == Site::Foreign;
+        // Before anything counts: what another site makes a browser send is not the person's request (A38).
+        if changes && self.mount.cookies.as_ref().is_some_and(of_another_site) {
+            return Err(Refusal::Forbidden.into());
+        }
         if self.mount.table.counts_malformed {
             self.gate.engine().admit(address, self.spec.buckets).await?;
         }
@@ -65,10 +74,13 @@ impl Asking<'_> {
     }
 
     async fn answer(&self, address: Option<IpAddr>, value: &Value) -> Reply {
-        match self.act(address, value).await {
+        let answer = self.act(address, value).await;
+        let cookies = self.gate.cookies_of(self.mount, self.spec, self.headers, &answer);
+        let reply = match answer {
             Ok(done) => (self.mount.table.encode)(done, At { route: Some(self.spec.name), wants: &self.mount.wants }),
             Err(fault) => self.mount.refuse(fault, Some(self.spec.name)),
-        }
+        };
+        reply.with_cookies(cookies)
     }
 
     async fn act(&self, address: Option<IpAddr>, value: &Value) -> Result<Done, Fault> {
@@ -78,6 +90,10 @@ impl Asking<'_> {
         let credential = match gate.credential(headers) {
             Credential::None => None,
             Credential::One(token, _) => Some(token),
+            Credential::Cookie(..) if !gate.may_act_by_cookie(&spec.method, headers) => {
+                return Err(Refusal::Forbidden.into());
+            }
+            Credential::Cookie(token, _) => Some(token),
             Credential::Many(_) => return Err(Fault::ManyCredentials),
         };
         if !mount.table.counts_malformed {

@@ -5,11 +5,13 @@
 
 mod body;
 mod builder;
+mod cookies;
 mod credential;
 mod gate;
 mod handler;
 mod json;
 mod operation;
+mod origin;
 mod peer;
 mod profile;
 mod reply;
@@ -18,6 +20,7 @@ mod verdict;
 
 pub use body::Body;
 pub use builder::{Brand, Engine, GateBuilder, Guard, Identity, Platform, Profiles, ProfilesBuilder};
+pub use cookies::{Cookies, LegacyCookie};
 pub use gate::{Gate, Route};
 pub use peer::PeerPolicy;
 pub use profile::{FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT};

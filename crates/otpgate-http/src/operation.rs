@@ -64,6 +64,18 @@ pub(crate) enum Done {
     FlowOpened(Box<FlowOpened>),
 }
 
+impl Done {
+    /// The access token that was issued, if one was.
+    pub(crate) fn access(&self) -> Option<&AccessToken> {
+        match self {
+            Self::LoggedIn(done) => Some(&done.access),
+            Self::Renewed(done) => Some(&done.access),
+            Self::Reissued { access, .. } => Some(access),
+            _ => None,
+        }
+    }
+}
+
 /// Why nothing was done. Exhaustive on purpose, like [`Refusal`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -65,6 +65,13 @@ impl Reply {
     pub(crate) fn with_allow(mut self, methods: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(methods) {
             self.headers.insert(ALLOW, value);
+        }
+        self
+    }
+
+    pub(crate) fn with_cookies(mut self, lines: impl IntoIterator<Item = HeaderValue>) -> Self {
+        for line in lines {
+            self.headers.append(SET_COOKIE, line);
         }
         self
     }

@@ -45,6 +45,8 @@ pub enum Refused {
     Invalid,
     /// More than one credential came with the request.
     ManyCredentials,
+    /// The token came in a cookie, with a request that another site may have made.
+    CrossSite,
     /// The session is good, and its user is not of the organisation that the request names.
     ForeignOrganization,
     /// The session is good, and bound to another brand, device or identifier than the request names.
@@ -94,8 +96,8 @@ impl Judged {
     /// The session, for a route that needs one.
     ///
     /// # Errors
-    /// The answer to give instead: 401, 403 for a foreign organisation, 503 when the store is down; in the shape of the
-    /// profile whose header carried the credential.
+    /// The answer to give instead: 401, 403 for a foreign organisation or a request of another site, 503 when the store is down; in
+    /// the shape of the profile whose header or cookie carried the credential.
     pub fn session(&self) -> Result<Session, Box<Reply>> {
         self.maybe_session()?.ok_or_else(|| self.refuse(Refusal::NotAuthenticated))
     }
@@ -108,7 +110,7 @@ impl Judged {
         match &self.verdict {
             Verdict::Session(session) => Ok(Some(session.clone())),
             Verdict::Absent => Ok(None),
-            Verdict::Refused(Refused::ForeignOrganization) => Err(self.refuse(Refusal::Forbidden)),
+            Verdict::Refused(Refused::ForeignOrganization | Refused::CrossSite) => Err(self.refuse(Refusal::Forbidden)),
             Verdict::Refused(
                 Refused::Invalid | Refused::ManyCredentials | Refused::ForeignBinding | Refused::ForeignProfile,
             ) => Err(self.refuse(Refusal::NotAuthenticated)),

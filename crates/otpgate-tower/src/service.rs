@@ -99,7 +99,7 @@ where
 {
     let judged = match known {
         Some(judged) => judged,
-        None => gate.judge(request.headers()).await,
+        None => gate.judge(request.method(), request.headers()).await,
     };
     if require && let Err(reply) = judged.session() {
         return Ok(respond(*reply));

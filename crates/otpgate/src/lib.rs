@@ -38,8 +38,8 @@ pub use otpgate_core::{
     async_trait,
 };
 pub use otpgate_http::{
-    FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, PeerPolicy, Platform, Profiles, ProfilesBuilder,
-    Refused, TokioRuntime, Verdict,
+    Cookies, FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, LegacyCookie, PeerPolicy, Platform,
+    Profiles, ProfilesBuilder, Refused, TokioRuntime, Verdict,
 };
 
 #[cfg(feature = "mail")]

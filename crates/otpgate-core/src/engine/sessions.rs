@@ -1,5 +1,7 @@
 //! Sessions in use: judging, refreshing, ending.
 
+use std::time::Duration;
+
 use futures_util::future::try_join;
 
 use super::{About, Caller, Engine, Inner, LiveSession, Renewed};
@@ -19,6 +21,13 @@ impl Engine {
     pub async fn session(&self, token: &AccessToken) -> Result<LiveSession, Refusal> {
         let claims = self.0.believe(token)?;
         self.0.judge(&claims).await
+    }
+
+    /// How long an access token of ours is still good if its session is not ended before: no time for any other text.
+    #[must_use]
+    pub fn access_life(&self, token: &AccessToken) -> Duration {
+        let ends = self.0.believe(token).ok().and_then(|claims| claims.ends_at());
+        ends.map_or(Duration::ZERO, |ends| ends.since(self.0.clock.now()))
     }
 
     /// The user behind a session, as the directory says now.

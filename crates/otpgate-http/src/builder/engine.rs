@@ -108,7 +108,7 @@ impl Engine {
         };
         let mount = |table| {
             let paths = paths(table, &self.prefix, None)?;
-            Ok(Mount { table, tenant: None, wants: wants.clone(), paths, availability_guard: None })
+            Ok(Mount { table, tenant: None, wants: wants.clone(), paths, availability_guard: None, cookies: None })
         };
         Ok([mount(&engine::MOBILE)?, mount(&engine::WEB)?])
     }

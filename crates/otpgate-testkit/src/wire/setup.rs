@@ -5,7 +5,7 @@ use std::fmt;
 use otpgate_core::policy::PolicyBuilder;
 use otpgate_core::token::{SigningKey, TokenSettings};
 use otpgate_core::{MasterSecret, Policy, PolicyBook, Secrets, Tenant};
-use otpgate_http::{Engine, GateBuilder, Identity};
+use otpgate_http::{Engine, GateBuilder, Identity, Platform};
 
 type Change<T> = Box<dyn FnOnce(T) -> T>;
 
@@ -19,7 +19,8 @@ pub struct Setup {
     pub(super) secrets: Option<Secrets>,
     pub(super) tokens: TokenSettings,
     pub(super) real_chance: bool,
-    pub(super) platform: bool,
+    pub(super) platform: Option<Platform>,
+    pub(super) sets_cookies: bool,
     pub(super) engine: Option<Vec<Change<Engine>>>,
 }
 
@@ -34,7 +35,8 @@ impl Default for Setup {
             secrets: None,
             tokens: TokenSettings::default(),
             real_chance: false,
-            platform: false,
+            platform: None,
+            sets_cookies: false,
             engine: None,
         }
     }
@@ -71,8 +73,21 @@ impl Setup {
 
     /// Mounts profile `platform` too, with passwords hashed at next to no cost.
     #[must_use]
-    pub fn platform(mut self) -> Self {
-        self.platform = true;
+    pub fn platform(self) -> Self {
+        self.platform_as(Platform::new())
+    }
+
+    /// As [`Setup::platform`], mounted in this way.
+    #[must_use]
+    pub fn platform_as(mut self, platform: Platform) -> Self {
+        self.platform = Some(platform);
+        self
+    }
+
+    /// Expects answers with cookies; elsewhere one is an error in every scenario.
+    #[must_use]
+    pub fn sets_cookies(mut self) -> Self {
+        self.sets_cookies = true;
         self
     }
 

@@ -12,7 +12,7 @@ use otpgate_core::{
     Clock as _, Directory as _, Engine, Entropy, Identifier, OsEntropy, Password, PasswordHash, PasswordScheme as _,
     Passwords as _, PolicyBook, Store, StoreDirectory, Tenant, Timestamp, User, UserId,
 };
-use otpgate_http::{Brand, Engine as EngineProfile, Gate, Identity, Platform, Profiles};
+use otpgate_http::{Brand, Engine as EngineProfile, Gate, Identity, Profiles};
 
 use super::directory::{EventLog, SwitchedDirectory};
 use super::setup::{Setup, ok, usual_secrets};
@@ -29,6 +29,7 @@ pub struct World {
     pub(super) mounted: Arc<dyn Mounted>,
     pub(super) peer: Mutex<IpAddr>,
     pub(super) prefix: String,
+    pub(super) sets_cookies: bool,
     tenant: Tenant,
 }
 
@@ -104,12 +105,12 @@ impl World {
         let identity = setup.identity.into_iter().fold(Identity::new(setup.tenant.clone()), |i, change| change(i));
         let mut profiles = Profiles::builder().identity(identity);
         parts.sms = Some(Arc::new(shared.mailer.clone()));
-        if setup.platform || setup.engine.is_some() {
+        if setup.platform.is_some() || setup.engine.is_some() {
             let users = StoreDirectory::new(shared.store.clone(), &parts.secrets);
             parts.passwords = Some(PasswordParts::new(users, cheap_scheme(), 4));
         }
-        if setup.platform {
-            profiles = profiles.platform(Platform::new());
+        if let Some(platform) = setup.platform {
+            profiles = profiles.platform(platform);
         }
         if let Some(changes) = setup.engine {
             let engine = EngineProfile::new([Brand::new(setup.tenant.clone())]);
@@ -122,7 +123,8 @@ impl World {
             gate.paths().find_map(|p| p.strip_suffix("/identity/user/otp/email")).unwrap_or_default().to_owned();
         let mounted = place.driver.mount(gate.clone());
         let peer = Mutex::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
-        Self { place, shared, gate, mounted, peer, prefix, tenant: setup.tenant }
+        let sets_cookies = setup.sets_cookies;
+        Self { place, shared, gate, mounted, peer, prefix, sets_cookies, tenant: setup.tenant }
     }
 
     /// Another deployment, with an empty store of its own and other settings.

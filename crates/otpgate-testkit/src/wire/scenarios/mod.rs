@@ -1,6 +1,7 @@
 //! The scenarios, by topic. A function that no list names does not compile: it is dead code.
 
 mod availability;
+mod cookies;
 mod crosscutting;
 mod engine;
 mod faults;
@@ -60,6 +61,7 @@ pub fn scenarios() -> Vec<Scenario> {
         races::list(),
         platform::list(),
         engine::list(),
+        cookies::list(),
     ]
     .concat()
 }
