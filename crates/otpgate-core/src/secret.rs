@@ -55,6 +55,15 @@ impl Kid {
     pub(crate) const fn showing(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
+
+    /// The kid that a token names; whether the ring has its key is another question.
+    pub(crate) const fn read(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Kid {
@@ -91,6 +100,7 @@ struct KeySet {
     kid: Kid,
     code: hmac::Key,
     refresh: hmac::Key,
+    device: hmac::Key,
     access: Zeroizing<[u8; 32]>,
 }
 
@@ -205,6 +215,11 @@ impl Secrets {
         self.set(kid).map(|s| Mac(tag(&s.refresh, 1, context)))
     }
 
+    /// The MAC of a device token under `kid`'s key; nothing when the ring has no such key.
+    pub(crate) fn device_mac(&self, kid: Kid, context: &[&[u8]]) -> Option<Mac> {
+        self.set(kid).map(|s| Mac(tag(&s.device, 1, context)))
+    }
+
     /// The kids of the ring, the current one first.
     pub(crate) fn kids(&self) -> impl Iterator<Item = Kid> {
         self.sets().map(|s| s.kid)
@@ -221,7 +236,13 @@ impl KeySet {
     fn of(master: &MasterSecret) -> Self {
         let kid = *expand(master, b"kid").first_chunk().unwrap_or(&[0; 8]);
         let mac_key = |purpose| hmac::Key::new(hmac::HMAC_SHA256, &*expand(master, purpose));
-        Self { kid: Kid(kid), code: mac_key(b"code"), refresh: mac_key(b"refresh"), access: expand(master, b"access") }
+        Self {
+            kid: Kid(kid),
+            code: mac_key(b"code"),
+            refresh: mac_key(b"refresh"),
+            device: mac_key(b"device"),
+            access: expand(master, b"access"),
+        }
     }
 }
 
@@ -340,6 +361,24 @@ impl SessionKey {
     }
 }
 
+/// The token of a known device in clear. No `Display`, no `Serialize`, no `PartialEq`; `Debug` is redacted; wiped when dropped.
+#[derive(Clone)]
+pub struct DeviceToken(Zeroizing<String>);
+
+impl DeviceToken {
+    /// The token that a client presents.
+    #[must_use]
+    pub fn presented(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
+    /// The text, for the answer that carries it and for nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
 /// An access token in clear. No `Display`, no `Serialize`, no `PartialEq`; `Debug` is redacted; wiped when dropped.
 #[derive(Clone)]
 pub struct AccessToken(Zeroizing<String>);
@@ -367,7 +406,7 @@ macro_rules! redacted {
         }
     )*};
 }
-redacted!(Code, RefreshToken, SessionKey, AccessToken);
+redacted!(Code, RefreshToken, SessionKey, DeviceToken, AccessToken);
 
 impl Drop for KeySet {
     fn drop(&mut self) {
@@ -417,15 +456,16 @@ mod tests {
     fn i14_no_secret_is_printed() {
         let secrets = Secrets::new(master("an old secret of 32 bytes or more"));
         let printed = format!(
-            "{:?}{:?}{:?}{:?}{:?}{:?}",
+            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
             master("an old secret of 32 bytes or more"),
             secrets,
             Code::new("123456"),
             RefreshToken::presented("refresh-me"),
             AccessToken::new("access-me"),
+            DeviceToken::presented("know-me"),
             secrets.code_mac(secrets.current(), &[]),
         );
-        for secret in ["old secret", "123456", "refresh-me", "access-me"] {
+        for secret in ["old secret", "123456", "refresh-me", "access-me", "know-me"] {
             assert!(!printed.contains(secret), "{printed}");
         }
     }

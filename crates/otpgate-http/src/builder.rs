@@ -275,6 +275,7 @@ pub struct GateBuilder {
     pub(crate) needs_peer: bool,
     pub(crate) bearer: bool,
     pub(crate) own_carriers: bool,
+    pub(crate) device_cookie: bool,
     pub(crate) jwks_path: Option<String>,
 }
 
@@ -287,6 +288,7 @@ impl GateBuilder {
             needs_peer: true,
             bearer: false,
             own_carriers: false,
+            device_cookie: false,
             jwks_path: None,
         }
     }
@@ -312,6 +314,13 @@ impl GateBuilder {
     /// Takes a session only in the header of the profile that opened it; default in that of any mounted profile.
     pub fn own_carriers(mut self) -> Self {
         self.own_carriers = true;
+        self
+    }
+
+    /// Also keeps the device token in a cookie `otpgate-device` (`HttpOnly`, `Secure`, `SameSite=Strict`, for a year); without
+    /// it a client keeps what the header of that name says at each login, and sends it with its requests for and with codes.
+    pub fn device_cookie(mut self) -> Self {
+        self.device_cookie = true;
         self
     }
 

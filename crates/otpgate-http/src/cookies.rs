@@ -102,18 +102,11 @@ impl Cookies {
     /// Every token that came in a cookie. One that is not readable, or badly signed, is a token all the same: a bad one.
     pub(crate) fn tokens(&self, headers: &HeaderMap) -> Vec<AccessToken> {
         let mut found = Vec::new();
-        for line in headers.get_all(COOKIE) {
-            // Nothing but ASCII: the parser trims white space of all Unicode, and browsers guard `__Host-` only without it.
-            let line: String =
-                line.as_bytes().iter().map(|b| if b.is_ascii() { char::from(*b) } else { '?' }).collect();
-            for crumb in Cookie::split_parse(line.as_str()).flatten() {
-                match (crumb.name(), &self.legacy) {
-                    (OWN, _) => found.push(AccessToken::new(crumb.value())),
-                    (LEGACY, Some(legacy)) => found.push(AccessToken::new(legacy.read(crumb.value()))),
-                    _ => {}
-                }
-            }
-        }
+        each(headers, |name, value| match (name, &self.legacy) {
+            (OWN, _) => found.push(AccessToken::new(value)),
+            (LEGACY, Some(legacy)) => found.push(AccessToken::new(legacy.read(value))),
+            _ => {}
+        });
         found
     }
 
@@ -121,13 +114,13 @@ impl Cookies {
     pub(crate) fn set(&self, token: &AccessToken, life: Duration) -> Vec<HeaderValue> {
         // Whole seconds, down: no cookie outlives its token.
         let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
-        let own = self.line(OWN, token.expose(), cookie::time::Duration::seconds(seconds));
+        let own = line(OWN, token.expose(), self.same_site, cookie::time::Duration::seconds(seconds));
         own.into_iter().chain(self.cleared_legacy()).collect()
     }
 
     /// The lines that put every cookie of ours away.
     pub(crate) fn clear(&self) -> Vec<HeaderValue> {
-        self.line(OWN, "", cookie::time::Duration::ZERO).into_iter().chain(self.cleared_legacy()).collect()
+        line(OWN, "", self.same_site, cookie::time::Duration::ZERO).into_iter().chain(self.cleared_legacy()).collect()
     }
 
     fn cleared_legacy(&self) -> Option<HeaderValue> {
@@ -138,13 +131,23 @@ impl Cookies {
         }
         HeaderValue::from_str(&gone.to_string()).ok()
     }
+}
 
-    fn line(&self, name: &str, value: &str, life: cookie::time::Duration) -> Option<HeaderValue> {
-        let cookie = Cookie::build((name, value)).http_only(true).secure(true).same_site(self.same_site).path("/");
-        let mut line = HeaderValue::from_str(&cookie.max_age(life).build().to_string()).ok()?;
-        line.set_sensitive(true);
-        Some(line)
+/// Every cookie with its value, as they came: neither is decoded.
+pub(crate) fn each(headers: &HeaderMap, mut take: impl FnMut(&str, &str)) {
+    for line in headers.get_all(COOKIE) {
+        // Nothing but ASCII: the parser trims white space of all Unicode, and browsers guard `__Host-` only without it.
+        let line: String = line.as_bytes().iter().map(|b| if b.is_ascii() { char::from(*b) } else { '?' }).collect();
+        Cookie::split_parse(line.as_str()).flatten().for_each(|crumb| take(crumb.name(), crumb.value()));
     }
+}
+
+/// A `Set-Cookie` line that scripts and pages without TLS cannot read.
+pub(crate) fn line(name: &str, value: &str, same_site: SameSite, life: cookie::time::Duration) -> Option<HeaderValue> {
+    let cookie = Cookie::build((name, value)).http_only(true).secure(true).same_site(same_site).path("/");
+    let mut line = HeaderValue::from_str(&cookie.max_age(life).build().to_string()).ok()?;
+    line.set_sensitive(true);
+    Some(line)
 }
 
 impl Default for Cookies {

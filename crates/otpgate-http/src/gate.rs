@@ -4,10 +4,10 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::ACCESS_CONTROL_REQUEST_METHOD;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use otpgate_core::engine::LiveSession;
-use otpgate_core::secret::AccessToken;
+use otpgate_core::secret::{AccessToken, DeviceToken};
 use otpgate_core::{Engine, Refusal, Tenant};
 
 use crate::builder::{GateBuilder, Guard, Profiles};
@@ -18,7 +18,7 @@ use crate::origin::{self, Site};
 use crate::peer::PeerPolicy;
 use crate::profile::{At, RouteName, RouteSpec, Table, Wants};
 use crate::verdict::{Judged, Refused, Verdict};
-use crate::{Body, Reply, handler};
+use crate::{Body, Reply, device, handler};
 
 /// Answers the standard routes and judges every other request. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +31,7 @@ struct Inner {
     needs_peer: bool,
     carriers: Carriers,
     own_carriers: bool,
+    device_cookie: bool,
     jwks_path: Option<String>,
 }
 
@@ -117,6 +118,7 @@ impl Gate {
             peers: parts.peers,
             needs_peer: parts.needs_peer,
             own_carriers: parts.own_carriers,
+            device_cookie: parts.device_cookie,
             jwks_path: parts.jwks_path,
         }))
     }
@@ -170,8 +172,22 @@ impl Gate {
         }
     }
 
+    /// The header lines that an answer has besides those of its profile: cookies, and the token of a known device.
+    pub(crate) fn lines_of(
+        &self,
+        mount: &Mount,
+        spec: &RouteSpec,
+        headers: &HeaderMap,
+        answer: &Result<Done, Fault>,
+    ) -> Vec<(HeaderName, HeaderValue)> {
+        let cookies = self.cookies_of(mount, spec, headers, answer).into_iter().map(|line| (SET_COOKIE, line));
+        let device = answer.as_ref().ok().and_then(Done::device);
+        let device = device.map(|token| device::lines(token, self.0.device_cookie)).unwrap_or_default();
+        cookies.chain(device).collect()
+    }
+
     /// The cookies that an answer sets: a new token for a page of our own, or none any more.
-    pub(crate) fn cookies_of(
+    fn cookies_of(
         &self,
         mount: &Mount,
         spec: &RouteSpec,
@@ -261,6 +277,11 @@ impl Gate {
             Some(mount) => mount.refuse(fault, None),
             None => table.refuse(fault, At { route: None, wants: &Wants::default() }),
         }
+    }
+
+    /// The device token that came with a request.
+    pub(crate) fn device(&self, headers: &HeaderMap) -> Option<DeviceToken> {
+        device::read(headers, self.0.device_cookie)
     }
 
     /// The client's address, or nothing where the host gave that up by name.

@@ -75,12 +75,12 @@ impl Asking<'_> {
 
     async fn answer(&self, address: Option<IpAddr>, value: &Value) -> Reply {
         let answer = self.act(address, value).await;
-        let cookies = self.gate.cookies_of(self.mount, self.spec, self.headers, &answer);
+        let lines = self.gate.lines_of(self.mount, self.spec, self.headers, &answer);
         let reply = match answer {
             Ok(done) => (self.mount.table.encode)(done, At { route: Some(self.spec.name), wants: &self.mount.wants }),
             Err(fault) => self.mount.refuse(fault, Some(self.spec.name)),
         };
-        reply.with_cookies(cookies)
+        reply.with_lines(lines)
     }
 
     async fn act(&self, address: Option<IpAddr>, value: &Value) -> Result<Done, Fault> {
@@ -104,7 +104,7 @@ impl Asking<'_> {
             Some(_) => return Err(Fault::UnknownTenant),
             None => mount.tenant.clone().unwrap_or_default(),
         };
-        let caller = Caller { profile: mount.table.profile, tenant, address };
+        let caller = Caller { profile: mount.table.profile, tenant, address, device: gate.device(headers) };
         let guard = mount.availability_guard.as_ref().filter(|_| spec.name == RouteName::CheckAvailability);
         if guard.is_some_and(|lets_through| !lets_through(headers)) {
             return Err(Fault::Refused(Refusal::Forbidden));

@@ -7,6 +7,7 @@ mod body;
 mod builder;
 mod cookies;
 mod credential;
+mod device;
 mod gate;
 mod handler;
 mod json;

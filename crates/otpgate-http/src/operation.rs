@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use otpgate_core::engine::{FlowClaim, FlowOpened, LoggedIn, NewFlow, Renewed, TypedCode};
-use otpgate_core::secret::{AccessToken, RefreshToken, SessionKey};
+use otpgate_core::secret::{AccessToken, DeviceToken, RefreshToken, SessionKey};
 use otpgate_core::{Code, Identifier, Password, Refusal, User};
 
 /// What a request asks for.
@@ -65,6 +65,14 @@ pub(crate) enum Done {
 }
 
 impl Done {
+    /// The device token that was issued, if one was.
+    pub(crate) fn device(&self) -> Option<&DeviceToken> {
+        match self {
+            Self::LoggedIn(done) => done.device.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The access token that was issued, if one was.
     pub(crate) fn access(&self) -> Option<&AccessToken> {
         match self {

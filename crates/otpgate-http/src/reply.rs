@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -69,9 +69,9 @@ impl Reply {
         self
     }
 
-    pub(crate) fn with_cookies(mut self, lines: impl IntoIterator<Item = HeaderValue>) -> Self {
-        for line in lines {
-            self.headers.append(SET_COOKIE, line);
+    pub(crate) fn with_lines(mut self, lines: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
+        for (name, line) in lines {
+            self.headers.append(name, line);
         }
         self
     }

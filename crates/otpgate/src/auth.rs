@@ -60,6 +60,7 @@ impl OtpAuth {
             peers: PeerPolicy::default(),
             needs_peer: true,
             bearer: false,
+            device_cookie: false,
             jwks_path: None,
         }
     }
@@ -97,6 +98,7 @@ pub struct OtpAuthBuilder {
     peers: PeerPolicy,
     needs_peer: bool,
     bearer: bool,
+    device_cookie: bool,
     jwks_path: Option<String>,
 }
 
@@ -174,6 +176,12 @@ impl OtpAuthBuilder {
         self
     }
 
+    /// Also keeps the token of a known device in a cookie `otpgate-device`; default the header of that name alone.
+    pub fn device_cookie(mut self) -> Self {
+        self.device_cookie = true;
+        self
+    }
+
     /// Serves the public signing keys (RFC 7517) at `path`, usually `/.well-known/jwks.json`; default nowhere.
     pub fn jwks(mut self, path: impl Into<String>) -> Self {
         self.jwks_path = Some(path.into());
@@ -193,6 +201,9 @@ impl OtpAuthBuilder {
         }
         if self.bearer {
             gate = gate.bearer();
+        }
+        if self.device_cookie {
+            gate = gate.device_cookie();
         }
         if let Some(path) = self.jwks_path {
             gate = gate.jwks(path);

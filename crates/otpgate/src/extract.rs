@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use otpgate_core::User;
 
-/// The good session of this request; without one the route answers 401 (403 for a foreign organisation, 503 when the store
+/// The good session of this request; without one the route answers 401 (403 for a foreign organisation or another site, 503 when the store
 /// is down) in the shape of the profile whose header carried the credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session(otpgate_http::Session);

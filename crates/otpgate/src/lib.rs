@@ -27,7 +27,7 @@ pub use otpgate_core::password::Argon2id;
 pub use otpgate_core::password::Compared;
 pub use otpgate_core::policy::{CodeFormat, Lives, Lockout, Window};
 pub use otpgate_core::runtime::BoxFuture;
-pub use otpgate_core::secret::{AccessToken, RefreshToken};
+pub use otpgate_core::secret::{AccessToken, DeviceToken, RefreshToken};
 pub use otpgate_core::token::{SigningKey, TokenSettings};
 pub use otpgate_core::{
     Clock, Code, CodeMail, CodeSms, ConfigError, ConfigErrorKind, DeliveryError, Directory, DirectoryError, Disclosure,

@@ -9,7 +9,7 @@ use crate::OtpAuth;
 #[cfg_attr(not(any(feature = "tower", feature = "actix")), expect(dead_code, reason = "read by the adapters"))]
 pub struct Extractor(Gate);
 
-/// Refuses every request without a good session: 401, 403 for a foreign organisation, 503 when the store is down.
+/// Refuses every request without a good session: 401, 403 for a foreign organisation or another site, 503 when the store is down.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(any(feature = "tower", feature = "actix")), expect(dead_code, reason = "read by the adapters"))]
 pub struct Required(Gate);

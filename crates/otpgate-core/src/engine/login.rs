@@ -12,7 +12,7 @@ use crate::flow::proof::Proof;
 use crate::flow::verify::{Verified, Why};
 use crate::flow::{refresh, send, session, verify};
 use crate::policy::Bucket;
-use crate::record::{AccountRecord, Binding, Purpose, SessionState, SlotKey};
+use crate::record::{AccountRecord, Binding, SessionState};
 use crate::secret::{AccessToken, SessionKey, Space, sha256};
 use crate::token::Grant;
 use crate::{
@@ -86,11 +86,6 @@ impl Manner {
     }
 }
 
-/// The open slot of a profile for logging in.
-fn login_slot(caller: &Caller) -> SlotKey {
-    SlotKey::Open(caller.profile, Purpose::Login)
-}
-
 impl Inner {
     async fn send_code(self: &Arc<Self>, caller: &Caller, identifier: &Identifier) -> Result<CodeSent, Refusal> {
         let policy = self.policy(&caller.tenant);
@@ -98,12 +93,12 @@ impl Inner {
         if user.is_none() && policy.disclosure == Disclosure::Reveal {
             return Err(Refusal::UnknownUser);
         }
-        let epoch = self.epoch_of(caller, identifier, user.as_ref()).await?;
+        let standing = self.standing_of(caller, identifier, user.as_ref()).await?;
         self.expect_valve_open(caller).await?;
         let send = send::Send {
             subject: Subject { tenant: &caller.tenant, identifier },
-            slot: login_slot(caller),
-            epoch: user.is_some().then_some(epoch),
+            slot: standing.login_slot(caller.profile),
+            epoch: user.is_some().then_some(standing.epoch()),
             life: policy.code_ttl,
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
@@ -129,14 +124,14 @@ impl Inner {
             return Err(Refusal::UnknownUser);
         }
         // The epoch is read before the credential is checked: whatever bumps it from here on wins.
-        let epoch = self.epoch_of(caller, identifier, user.as_ref()).await?;
+        let standing = self.standing_of(caller, identifier, user.as_ref()).await?;
         // Counted before the code is compared, and given back when it was right or was not compared at all.
         let guessed_at = self.count_address(caller.address, &[Bucket::Guesses]).await?;
         let guess = verify::Guess {
             subject: Subject { tenant: &caller.tenant, identifier },
-            slot: login_slot(caller),
+            slot: standing.login_slot(caller.profile),
             code,
-            epoch: user.is_some().then_some(epoch),
+            epoch: user.is_some().then_some(standing.epoch()),
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
         let rule = |prior, now, dice: &_| verify::decide(prior, guess, &policy, &self.secrets, now, dice);
@@ -147,7 +142,8 @@ impl Inner {
         match (verified, user) {
             (Verified::Accepted(accepted), Some(user)) => {
                 let manner = Manner::plain(&policy, caller.profile);
-                self.open(caller, user, accepted, presented, manner).await
+                let done = self.open(caller, user, accepted, presented, manner).await?;
+                self.with_device(done, caller, identifier, &standing)
             }
             (Verified::Wrong { burnt: true } | Verified::NotCompared(Why::Burnt), _) => Err(Refusal::BurntCode),
             (Verified::Wrong { .. } | Verified::NotCompared(_), _) => Err(Refusal::WrongCode),
@@ -218,7 +214,7 @@ impl Inner {
             self.end_presented(&before).await?;
         }
         let access = self.access_token(&user.id, caller, id, ends)?;
-        Ok(LoggedIn { user, session: id, access, refresh, key, has_password: false })
+        Ok(LoggedIn { user, session: id, access, refresh, key, has_password: false, device: None })
     }
 
     fn session_key(&self, id: SessionId) -> Result<SessionKey, Refusal> {

@@ -1,6 +1,7 @@
 //! The one asynchronous loop: load, decide, swap, and on conflict again; effects after the commit. No rule lives here.
 
 mod deliver;
+mod devices;
 mod flows;
 mod keeper;
 mod limits;
@@ -23,7 +24,7 @@ use futures_channel::oneshot;
 use crate::clock::HighWater;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::record::Binding;
-use crate::secret::{AccessToken, RefreshToken, Secrets, SessionKey, Space};
+use crate::secret::{AccessToken, DeviceToken, RefreshToken, Secrets, SessionKey, Space};
 use crate::token::{TokenSettings, Tokens};
 use crate::{
     Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy, PasswordScheme,
@@ -118,7 +119,8 @@ impl fmt::Debug for Parts {
     }
 }
 
-/// Who asks: over which profile, in which tenant, from which address (none switches the limits by address off).
+/// Who asks: over which profile, in which tenant, from which address (none switches the limits by address off), and with
+/// which device token, if one came along. A token that is none, or of somebody else, changes nothing.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The profile.
@@ -127,6 +129,8 @@ pub struct Caller {
     pub tenant: Tenant,
     /// The client's address.
     pub address: Option<IpAddr>,
+    /// The device token of an earlier login.
+    pub device: Option<DeviceToken>,
 }
 
 /// A code is on its way, or would be if the address were registered.
@@ -151,6 +155,8 @@ pub struct LoggedIn {
     pub key: Option<SessionKey>,
     /// Whether the user has a password; asked for sessions of `engine` only.
     pub has_password: bool,
+    /// What makes this device a known one, for a login by code or password of `identity` and `platform`.
+    pub device: Option<DeviceToken>,
 }
 
 /// A session was refreshed.

@@ -90,11 +90,14 @@ impl Inner {
             return Err(Refusal::WrongPassword);
         }
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
+        // Before the password is compared: whatever ends device tokens from here on ends the one of this login.
+        let standing = self.standing_of(caller, identifier, user.as_ref()).await?;
         let proven = self.prove_counted(caller, identifier, user.as_ref(), password, None).await?;
         match (proven, user) {
             (Proven::Right(proof), Some(user)) => {
                 let manner = Manner::plain(&self.policy(&caller.tenant), caller.profile);
-                self.open(caller, user, proof, presented, manner).await
+                let done = self.open(caller, user, proof, presented, manner).await?;
+                self.with_device(done, caller, identifier, &standing)
             }
             _ => Err(Refusal::WrongPassword),
         }

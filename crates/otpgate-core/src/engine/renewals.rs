@@ -214,6 +214,6 @@ impl Inner {
         let has_password = self.has_password(&caller, Some(&user)).await?;
         let about = About { caller: &caller, identifier: None, user: Some(&user.id), session: Some(id) };
         self.tell(EventKind::Refreshed, about, None);
-        Ok(LoggedIn { user, session: id, access, refresh, key: None, has_password })
+        Ok(LoggedIn { user, session: id, access, refresh, key: None, has_password, device: None })
     }
 }

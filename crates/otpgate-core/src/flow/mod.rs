@@ -3,6 +3,7 @@
 //! Nothing here is asynchronous, reads a clock, rolls dice or knows how records are kept.
 
 pub(crate) mod code;
+pub(crate) mod device;
 #[expect(
     clippy::module_inception,
     reason = "a flow is the notion of profile `engine`; this module is the rules of all"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::code::{self, Subject};
-use super::{Decision, throttle};
+use super::{Decision, device, throttle};
 use crate::entropy::Dice;
 use crate::record::{CodeState, IdentifierRecord, Slot, SlotKey};
 use crate::secret::Secrets;
@@ -40,6 +40,7 @@ pub(crate) fn decide(
     dice: &Dice,
 ) -> Decision<IdentifierRecord, Result<Sent, Refusal>> {
     let mut record = prior.unwrap_or_default();
+    let send = Send { slot: device::admitted(&record, send.slot, now), ..send };
     if policy.limit_sends {
         if let Some(retry_after) = closed_for(&record, send.slot, policy, now) {
             return Decision::keep(Err(Refusal::TooManyCodes { retry_after }));
@@ -52,11 +53,19 @@ pub(crate) fn decide(
     let Some((code, mac)) = made else { return Decision::keep(Err(Refusal::Unavailable)) };
     let expires_at = now.plus(send.life);
     // A flow's tries are its own: another code in it does not refill them.
-    let before = record.slots.iter().find(|s| s.key == send.slot && matches!(s.key, SlotKey::Flow(_)));
-    if before.is_some_and(|s| s.state == CodeState::Burnt) {
+    let before = record.slots.iter().find(|s| s.key == send.slot);
+    let of_flow = before.filter(|s| matches!(s.key, SlotKey::Flow(_)));
+    if of_flow.is_some_and(|s| s.state == CodeState::Burnt) {
         return Decision::keep(Err(Refusal::BurntCode));
     }
-    let (wrong, wrong_at) = before.map_or((0, None), |s| (s.wrong, s.wrong_at));
+    let (wrong, wrong_at) = of_flow.map_or((0, None), |s| (s.wrong, s.wrong_at));
+    // Nor does another code refill what a device has for itself.
+    let of_device = before.filter(|s| device::device(s.key).is_some());
+    let (mut own_sends, own_failures) =
+        of_device.map_or_else(Default::default, |s| (s.own_sends.clone(), s.own_failures.clone()));
+    if policy.limit_sends && device::device(send.slot).is_some() {
+        throttle::push(&mut own_sends, now, Policy::LONGEST_WINDOW);
+    }
     let slot = Slot {
         key: send.slot,
         state: CodeState::Live,
@@ -69,8 +78,8 @@ pub(crate) fn decide(
         expires_at,
         wrong,
         wrong_at,
-        own_sends: Vec::new(),
-        own_failures: Vec::new(),
+        own_sends,
+        own_failures,
     };
     place(&mut record.slots, slot, now);
     Decision::write(record, Ok(Sent { code, expires_at }))
@@ -78,6 +87,9 @@ pub(crate) fn decide(
 
 /// How long no further code may be sent; nothing when one may.
 fn closed_for(record: &IdentifierRecord, slot: SlotKey, policy: &Policy, now: Timestamp) -> Option<Duration> {
+    if let Some(id) = device::device(slot) {
+        return device::sends_closed_for(record, id, now);
+    }
     let cooldown = policy.resend_cooldown.and_then(|span| {
         let rest = record.sends.last()?.plus(span).since(now);
         (!rest.is_zero()).then_some(rest)
@@ -89,10 +101,12 @@ fn closed_for(record: &IdentifierRecord, slot: SlotKey, policy: &Policy, now: Ti
 
 /// Puts `slot` where its key is, or beside the others; the oldest goes where there are too many.
 fn place(slots: &mut Vec<Slot>, slot: Slot, now: Timestamp) {
-    // What is left of a flow's tries outlives its codes; the flow itself takes it away.
-    slots.retain(|s| s.key != slot.key && (s.expires_at > now || matches!(s.key, SlotKey::Flow(_))));
+    // What is left of a flow's tries outlives its codes; the flow itself takes it away. A device's counts have their day.
+    let stays = |s: &Slot| s.expires_at > now || matches!(s.key, SlotKey::Flow(_)) || device::is_in_use(s, now);
+    slots.retain(|s| s.key != slot.key && stays(s));
     if slots.len() >= MOST_SLOTS {
-        let age = |s: &Slot| (matches!(s.key, SlotKey::Flow(_)), s.issued_at);
+        // Flows are anybody's to open: a device's slot is the last that goes for one.
+        let age = |s: &Slot| (device::device(s.key).is_some(), matches!(s.key, SlotKey::Flow(_)), s.issued_at);
         let oldest = slots.iter().enumerate().min_by_key(|(_, s)| age(s)).map(|(i, _)| i);
         oldest.map(|i| slots.remove(i));
     }

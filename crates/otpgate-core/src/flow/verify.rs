@@ -2,7 +2,7 @@
 
 use super::code::{self, Subject};
 use super::proof::Proof;
-use super::{Decision, flow, lock, throttle};
+use super::{Decision, device, flow, lock, throttle};
 use std::time::Duration;
 
 use crate::entropy::Dice;
@@ -61,6 +61,7 @@ pub(crate) fn decide(
 ) -> Decision<IdentifierRecord, Verified> {
     let not_compared = |why| Decision::keep(Verified::NotCompared(why));
     let Some(mut record) = prior else { return not_compared(Why::NoCode) };
+    let guess = Guess { slot: device::admitted(&record, guess.slot, now), ..guess };
     if let Some(rest) = flow::locked_for(&record, guess.slot, now) {
         return not_compared(Why::FlowsLocked(rest));
     }
@@ -77,7 +78,12 @@ pub(crate) fn decide(
         CodeState::Used(_) => return not_compared(Why::Used),
         CodeState::Live => {}
     }
-    if is_spent(&record, policy, now) || (lock::guards(guess.slot) && lock::is_locked(&record, now)) {
+    let closed = match device::device(guess.slot) {
+        // What strangers have spent, closed or locked is not the affair of a device that is known.
+        Some(id) => policy.limit_guesses && device::is_spent(&record, id, now),
+        None => is_spent(&record, policy, now) || (lock::guards(guess.slot) && lock::is_locked(&record, now)),
+    };
+    if closed {
         return not_compared(Why::Closed);
     }
     // The MAC is computed for decoys and dead epochs too: what is known of an account takes no other time.
@@ -94,6 +100,12 @@ pub(crate) fn decide(
     let burnt = count_wrong(&mut record.slots[place], policy, now);
     if burnt {
         flow::lock(&mut record, guess.slot, policy, now);
+    }
+    if device::device(guess.slot).is_some() {
+        if policy.limit_guesses {
+            throttle::push(&mut record.slots[place].own_failures, now, Policy::LONGEST_WINDOW);
+        }
+        return Decision::write(record, Verified::Wrong { burnt });
     }
     if policy.limit_guesses {
         throttle::push(&mut record.failures, now, Policy::LONGEST_WINDOW);

@@ -19,9 +19,21 @@ fn per_day(windows: &[Window], on: bool) -> f64 {
     if on { windows.iter().map(rate).fold(f64::INFINITY, f64::min) } else { f64::INFINITY }
 }
 
-/// `1 - (1 - g/S)^365` for `g` guesses a day at one of `S` codes.
 pub(super) fn yearly_odds(policy: &Policy) -> f64 {
-    let daily = (guesses_a_day(policy) / policy.format.space()).min(1.0);
+    of_a_year(policy, guesses_a_day(policy))
+}
+
+/// With the budgets of as many known devices as an identifier has at a time.
+pub(super) fn yearly_odds_with_devices(policy: &Policy) -> f64 {
+    let by_codes = f64::from(Policy::DEVICE_SENDS.limit * policy.max_tries);
+    let one = per_day(&[Policy::DEVICE_GUESSES], policy.limit_guesses).min(by_codes);
+    let devices = if policy.known_devices { one * Policy::MOST_DEVICES as f64 } else { 0.0 };
+    of_a_year(policy, guesses_a_day(policy) + devices)
+}
+
+/// `1 - (1 - g/S)^365` for `g` guesses a day at one of `S` codes.
+fn of_a_year(policy: &Policy, guesses: f64) -> f64 {
+    let daily = (guesses / policy.format.space()).min(1.0);
     -(365.0 * (-daily).ln_1p()).exp_m1()
 }
 
@@ -72,5 +84,9 @@ mod tests {
             assert!((got - want).abs() / want < 0.02, "{got} is not {want}");
         }
         assert!((Policy::default().yearly_guess_odds() - 0.0073).abs() < 1e-4);
+        // 5 devices with 10 guesses each, and the open 20: 70 a day.
+        assert!((Policy::default().yearly_guess_odds_with_devices() - 0.0252).abs() < 1e-4);
+        let without = Policy { known_devices: false, ..Policy::default() };
+        assert!((without.yearly_guess_odds_with_devices() - without.yearly_guess_odds()).abs() < 1e-12);
     }
 }

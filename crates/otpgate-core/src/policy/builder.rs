@@ -132,6 +132,13 @@ impl PolicyBuilder {
         self
     }
 
+    /// Hands out no device tokens and takes none. Costs: whoever knows an address can keep its owner from logging in by code,
+    /// for up to a day.
+    pub fn without_known_devices(mut self) -> Self {
+        self.0.known_devices = false;
+        self
+    }
+
     /// Turns the limits on sending off. Costs: anybody can fill anybody's mailbox. For load tests.
     pub fn insecure_without_send_limits(mut self) -> Self {
         self.0.limit_sends = false;

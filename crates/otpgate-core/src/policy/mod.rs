@@ -3,6 +3,7 @@
 mod book;
 mod budget;
 mod builder;
+mod devices;
 
 use std::time::Duration;
 
@@ -209,6 +210,7 @@ pub struct Policy {
     pub(crate) reset_ttl: Duration,
     pub(crate) least_password: usize,
     pub(crate) flows: FlowPolicy,
+    pub(crate) known_devices: bool,
     pub(crate) limit_sends: bool,
     pub(crate) limit_guesses: bool,
 }
@@ -242,6 +244,7 @@ impl Default for Policy {
             reset_ttl: Duration::from_secs(HOUR),
             least_password: 8,
             flows: FlowPolicy::default(),
+            known_devices: true,
             limit_sends: true,
             limit_guesses: true,
         }
@@ -285,9 +288,20 @@ impl Policy {
     }
 
     /// The odds that an attacker who guesses all year within the budget takes one given account.
+    ///
+    /// The budgets of known devices are not in it: without a token of that very account nobody can use them. See
+    /// [`Policy::yearly_guess_odds_with_devices`] for whoever stole some.
     #[must_use]
     pub fn yearly_guess_odds(&self) -> f64 {
         budget::yearly_odds(self)
+    }
+
+    /// The same for a thief of device tokens, five of one account or more, who spends their budgets too: at most
+    /// [`Policy::MOST_DEVICES`] times [`Policy::DEVICE_GUESSES`] more guesses a day. No bound is asked of it; a reset of the
+    /// password ends the tokens.
+    #[must_use]
+    pub fn yearly_guess_odds_with_devices(&self) -> f64 {
+        budget::yearly_odds_with_devices(self)
     }
 
     pub(crate) fn address_window(bucket: Bucket) -> Window {

@@ -26,6 +26,7 @@ impl Transcript {
     /// Notes a reply whose place in the order is chance: its secrets only.
     pub(super) fn note_racing(&self, reply: &Reply) {
         self.keep([reply.at("/data/token"), reply.at("/data/refreshToken"), reply.at("/token")]);
+        self.keep(reply.header("otpgate-device").map(str::to_owned));
     }
 
     pub(super) fn note_event(&self, event: &Event) {

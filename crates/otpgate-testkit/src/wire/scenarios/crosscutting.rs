@@ -230,6 +230,7 @@ async fn a29_two_tenants_on_one_store_are_two_worlds(w: &World) {
         profile: otpgate_core::Profile::Identity,
         tenant: two.tenant().clone(),
         address: None,
+        device: None,
     };
     let Ok(id) = otpgate_core::UserId::new(crate::wire::people::A_ID) else { panic!("no id") };
     assert!(two.gate().engine().revoke_all(&caller, &id).await.is_ok());

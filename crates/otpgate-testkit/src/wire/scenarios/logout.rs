@@ -159,6 +159,7 @@ async fn q35_all_sessions_end_when_the_host_says_so(w: &World) {
         profile: otpgate_core::Profile::Identity,
         tenant: w.tenant().clone(),
         address: None,
+        device: None,
     };
     let Ok(id) = otpgate_core::UserId::new(crate::wire::people::A_ID) else { panic!("no id") };
     assert!(w.gate().engine().revoke_all(&caller, &id).await.is_ok());

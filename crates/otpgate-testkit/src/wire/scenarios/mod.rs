@@ -3,6 +3,7 @@
 mod availability;
 mod cookies;
 mod crosscutting;
+mod devices;
 mod engine;
 mod faults;
 mod guessing;
@@ -62,6 +63,7 @@ pub fn scenarios() -> Vec<Scenario> {
         platform::list(),
         engine::list(),
         cookies::list(),
+        devices::list(),
     ]
     .concat()
 }
