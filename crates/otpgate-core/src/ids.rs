@@ -18,6 +18,8 @@ pub enum Profile {
 }
 
 impl Profile {
+    pub(crate) const ALL: [Self; 3] = [Self::Identity, Self::Platform, Self::Engine];
+
     /// The name used in settings and in the `profile` claim.
     #[must_use]
     pub const fn name(self) -> &'static str {

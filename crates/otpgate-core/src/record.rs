@@ -74,6 +74,16 @@ pub(crate) enum SlotKey {
     Device(Profile, Purpose, [u8; 16]),
 }
 
+impl SlotKey {
+    /// Whose code it is; flows are of `engine` alone.
+    pub(crate) fn profile(self) -> Profile {
+        match self {
+            Self::Open(profile, _) | Self::Device(profile, ..) => profile,
+            Self::Flow(_) => Profile::Engine,
+        }
+    }
+}
+
 /// What became of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum CodeState {

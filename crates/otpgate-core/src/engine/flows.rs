@@ -288,7 +288,7 @@ impl Inner {
         let code = match code {
             TypedCode::Text(text) => self.code(&caller, text.expose())?,
             TypedCode::Number(digits) => {
-                code::read_number(policy.format, digits.expose()).ok_or(Refusal::MalformedCode)?
+                code::read_number(policy.code_format(caller.profile), digits.expose()).ok_or(Refusal::MalformedCode)?
             }
         };
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;

@@ -367,6 +367,7 @@ impl Inner {
     }
 
     fn code(&self, caller: &Caller, text: &str) -> Result<Code, Refusal> {
-        crate::flow::code::read(self.policy(&caller.tenant).format, text).ok_or(Refusal::MalformedCode)
+        crate::flow::code::read(self.policy(&caller.tenant).code_format(caller.profile), text)
+            .ok_or(Refusal::MalformedCode)
     }
 }

@@ -5,7 +5,8 @@ use crate::record::{Slot, SlotKey};
 use crate::secret::{Kid, Mac, Secrets};
 use crate::{Code, Identifier, Tenant};
 
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// Crockford's: no letter that reads like a digit.
+const BASE32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// A uniform code from 32 random bytes; nothing in the rare case (below 1e-45) that all draws have to be thrown away.
 pub(crate) fn draw(format: CodeFormat, random: &[u8; 32]) -> Option<Code> {
@@ -18,19 +19,33 @@ pub(crate) fn draw(format: CodeFormat, random: &[u8; 32]) -> Option<Code> {
             Some(Code::new(format!("{number:0width$}", width = usize::from(length))))
         }
         CodeFormat::Base32(length) => {
+            // 32 divides 256: no byte has to be thrown away.
             let letters = random.iter().take(usize::from(length)).map(|b| char::from(BASE32[usize::from(b % 32)]));
             Some(Code::new(letters.collect::<String>()))
         }
     }
 }
 
-/// The code that was typed: exactly as long as a code, exactly its alphabet. Anything else is no guess at all.
+/// The code that was typed: exactly as long as a code, exactly its alphabet. Anything else is no guess at all. Base 32 is read
+/// as its reader wrote it, in small letters or with a look-alike; this is the one place where that is undone.
 pub(crate) fn read(format: CodeFormat, text: &str) -> Option<Code> {
-    let fits = match format {
-        CodeFormat::Digits(_) => text.bytes().all(|b| b.is_ascii_digit()),
-        CodeFormat::Base32(_) => text.bytes().all(|b| BASE32.contains(&b)),
+    if text.len() != format.length() {
+        return None;
+    }
+    let read: Option<String> = match format {
+        CodeFormat::Digits(_) => text.chars().map(|c| c.is_ascii_digit().then_some(c)).collect(),
+        CodeFormat::Base32(_) => text.bytes().map(|b| letter(b).map(char::from)).collect(),
     };
-    (fits && text.len() == format.length()).then(|| Code::new(text.to_owned()))
+    read.map(Code::new)
+}
+
+fn letter(typed: u8) -> Option<u8> {
+    let upper = match typed.to_ascii_uppercase() {
+        b'O' => b'0',
+        b'I' | b'L' => b'1',
+        other => other,
+    };
+    BASE32.contains(&upper).then_some(upper)
 }
 
 /// The code that was typed as a whole number: the zeros in front, which a number cannot have, are put back.
@@ -48,17 +63,19 @@ pub(crate) struct Subject<'a> {
     pub(crate) identifier: &'a Identifier,
 }
 
-/// The MAC of a code in everything it is bound to: tenant, identifier, slot, account epoch and a salt of its own.
-pub(crate) fn mac(
-    secrets: &Secrets,
-    kid: Kid,
-    subject: Subject<'_>,
-    slot: SlotKey,
-    epoch: u64,
-    salt: &[u8; 16],
-    code: &Code,
-) -> Option<Mac> {
-    let slot = postcard::to_allocvec(&slot).ok()?;
+/// What a code was issued under.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Issue<'a> {
+    pub(crate) slot: SlotKey,
+    pub(crate) epoch: u64,
+    pub(crate) format: CodeFormat,
+    pub(crate) salt: &'a [u8; 16],
+}
+
+/// The MAC of a code in everything it is bound to: tenant, identifier, slot, account epoch, format and a salt of its own. With
+/// the format in it, a policy that changes under a live code ends the code and never makes it easier.
+pub(crate) fn mac(secrets: &Secrets, kid: Kid, subject: Subject<'_>, issue: Issue<'_>, code: &Code) -> Option<Mac> {
+    let slot = postcard::to_allocvec(&issue.slot).ok()?;
     secrets.code_mac(
         kid,
         &[
@@ -66,17 +83,18 @@ pub(crate) fn mac(
             &[subject.identifier.kind() as u8],
             subject.identifier.as_str().as_bytes(),
             &slot,
-            &epoch.to_be_bytes(),
-            salt,
+            &issue.epoch.to_be_bytes(),
+            &issue.format.tag(),
+            issue.salt,
             code.expose().as_bytes(),
         ],
     )
 }
 
 /// Whether `code` is the one of `slot`, in constant time; false when its key left the ring.
-pub(crate) fn is_right(secrets: &Secrets, subject: Subject<'_>, slot: &Slot, code: &Code) -> bool {
-    mac(secrets, slot.kid, subject, slot.key, slot.epoch, &slot.salt, code)
-        .is_some_and(|mac| slot.mac.matches(mac.as_bytes()))
+pub(crate) fn is_right(secrets: &Secrets, subject: Subject<'_>, format: CodeFormat, slot: &Slot, code: &Code) -> bool {
+    let issue = Issue { slot: slot.key, epoch: slot.epoch, format, salt: &slot.salt };
+    mac(secrets, slot.kid, subject, issue, code).is_some_and(|mac| slot.mac.matches(mac.as_bytes()))
 }
 
 #[cfg(test)]
@@ -123,12 +141,24 @@ mod tests {
     }
 
     #[test]
+    fn q01_base_32_codes_are_uniform() {
+        let mut counts = [0u32; 32];
+        for byte in 0..=255u8 {
+            let code = draw(CodeFormat::Base32(8), &[byte; 32]).unwrap();
+            assert_eq!(read(CodeFormat::Base32(8), code.expose()).unwrap().expose(), code.expose());
+            let place = BASE32.iter().position(|b| *b == code.expose().as_bytes()[0]).unwrap();
+            counts[place] += 1;
+        }
+        assert_eq!(counts, [8; 32], "every byte is as likely, so every character is");
+    }
+
+    #[test]
     fn a_draw_outside_the_fair_range_is_thrown_away() {
         let mut random = [0xff; 32];
         random[8..16].copy_from_slice(&7u64.to_be_bytes());
         assert_eq!(draw(CodeFormat::Digits(6), &random).unwrap().expose(), "000007");
         assert!(draw(CodeFormat::Digits(6), &[0xff; 32]).is_none());
-        assert_eq!(draw(CodeFormat::Base32(8), &[31; 32]).unwrap().expose(), "77777777");
+        assert_eq!(draw(CodeFormat::Base32(8), &[31; 32]).unwrap().expose(), "ZZZZZZZZ");
     }
 
     #[test]
@@ -154,7 +184,24 @@ mod tests {
         ] {
             assert!(read(six, bad).is_none(), "{bad:?}");
         }
-        assert!(read(CodeFormat::Base32(8), "ABCDEFG7").is_some());
-        assert!(read(CodeFormat::Base32(8), "ABCDEFG1").is_none());
+        let eight = CodeFormat::Base32(8);
+        for (typed, code) in [("ABCDEFG7", "ABCDEFG7"), ("abcdefg7", "ABCDEFG7"), ("oOiIlLzZ", "001111ZZ")] {
+            assert_eq!(read(eight, typed).unwrap().expose(), code);
+        }
+        for bad in [
+            "",
+            "ABCDEFG",
+            "ABCDEFGHJ",
+            "ABCDEFGU",
+            "ABCD-FGH",
+            "ABCDEFG ",
+            " ABCDEFG",
+            "ABCDEF\u{e9}",
+            "\u{ff21}\u{ff22}AB",
+            "ABCDEFG\0",
+            "ABC\u{131}DEF",
+        ] {
+            assert!(read(eight, bad).is_none(), "{bad:?}");
+        }
     }
 }

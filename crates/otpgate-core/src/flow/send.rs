@@ -48,8 +48,10 @@ pub(crate) fn decide(
         throttle::push(&mut record.sends, now, Policy::LONGEST_WINDOW);
     }
     let (salt, kid, epoch) = (dice.first_16(), secrets.current(), send.epoch.unwrap_or(0));
-    let made = code::draw(policy.format, &dice.last_32())
-        .and_then(|code| code::mac(secrets, kid, send.subject, send.slot, epoch, &salt, &code).map(|mac| (code, mac)));
+    let format = policy.code_format(send.slot.profile());
+    let issue = code::Issue { slot: send.slot, epoch, format, salt: &salt };
+    let made = code::draw(format, &dice.last_32())
+        .and_then(|code| code::mac(secrets, kid, send.subject, issue, &code).map(|mac| (code, mac)));
     let Some((code, mac)) = made else { return Decision::keep(Err(Refusal::Unavailable)) };
     let expires_at = now.plus(send.life);
     // A flow's tries are its own: another code in it does not refill them.

@@ -88,7 +88,8 @@ pub(crate) fn decide(
     }
     // The MAC is computed for decoys and dead epochs too: what is known of an account takes no other time.
     let slot = &record.slots[place];
-    let right = code::is_right(secrets, guess.subject, slot, guess.code);
+    let format = policy.code_format(slot.key.profile());
+    let right = code::is_right(secrets, guess.subject, format, slot, guess.code);
     let (slot_epoch, is_mine) = (slot.epoch, !slot.decoy && guess.epoch == Some(slot.epoch));
     if right && is_mine {
         record.slots[place].state = CodeState::Used(dice.first_16());
@@ -150,6 +151,7 @@ mod tests {
 
     use super::super::tests::{World, at};
     use super::*;
+    use crate::policy::CodeFormat;
     use crate::record::Purpose;
     use crate::{Identifier, MasterSecret, Profile, Tenant};
 
@@ -297,6 +299,32 @@ mod tests {
         let made = w.send().unwrap();
         w.epoch = Some(0);
         assert!(w.verify(made.expose()).is_err());
+    }
+
+    #[test]
+    fn a_code_dies_with_the_format_that_it_was_issued_under() {
+        let digits = Policy::builder().code_digits(8).build().unwrap();
+        let mut w = World { policy: digits.clone(), ..World::default() };
+        let right = w.send().unwrap();
+        let sent = w.record.clone();
+        // Eight digits are eight characters of base 32 too: the form alone would let it pass.
+        w.policy = Policy::hardened();
+        assert!(matches!(w.guess(right.expose()), Verified::Wrong { .. }));
+        (w.record, w.policy) = (sent, digits);
+        w.verify(right.expose()).unwrap();
+    }
+
+    #[test]
+    fn hardened_codes_are_base_32_and_those_of_flows_eight_digits() {
+        let mut w = World { policy: Policy::hardened(), ..World::default() };
+        let right = w.send().unwrap();
+        assert_eq!(right.expose().len(), 8);
+        let read = code::read(CodeFormat::Base32(8), &right.expose().to_lowercase()).unwrap();
+        w.verify(read.expose()).unwrap();
+        w.slot = SlotKey::Flow([1; 16]);
+        let right = w.send().unwrap();
+        assert!(code::read(CodeFormat::Digits(8), right.expose()).is_some());
+        w.verify(right.expose()).unwrap();
     }
 
     #[test]

@@ -158,6 +158,8 @@ mod tests {
             assert!(check(good).is_ok(), "{good:?}");
         }
         assert!(COMMON.lines().count() >= 3_000);
+        let hardened = |text: &str| Password::typed(text).check(&Policy::hardened());
+        assert!(hardened("fourteen chars").is_err() && hardened("fifteen signs..").is_ok());
     }
 
     #[test]

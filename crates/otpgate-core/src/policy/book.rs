@@ -15,13 +15,13 @@ type Chooser = dyn Fn(&Tenant) -> Option<Arc<Policy>> + Send + Sync;
 /// set here and not in a policy: the limits by client address, which an address shares among all tenants.
 ///
 /// ```
-/// use otpgate_core::{Policy, PolicyBook, Tenant};
+/// use otpgate_core::{Policy, PolicyBook, Profile, Tenant};
 ///
 /// let bank = Tenant::new("bank")?;
 /// let strict = Policy::builder().code_digits(8).build()?;
 /// let book = PolicyBook::new(Policy::default()).tenant(bank.clone(), strict);
-/// assert_eq!(book.policy(&bank).code_format().length(), 8);
-/// assert_eq!(book.policy(&Tenant::default()).code_format().length(), 6);
+/// assert_eq!(book.policy(&bank).code_format(Profile::Identity).length(), 8);
+/// assert_eq!(book.policy(&Tenant::default()).code_format(Profile::Identity).length(), 6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! The guess-budget arithmetic: how likely it is that guessing within the limits takes an account.
 
 use super::{Policy, Window};
+use crate::Profile;
 use crate::error::{ConfigError, ConfigErrorKind};
 
 /// The most that a policy may let a year of guessing at one account succeed: 1 %.
@@ -19,27 +20,28 @@ fn per_day(windows: &[Window], on: bool) -> f64 {
     if on { windows.iter().map(rate).fold(f64::INFINITY, f64::min) } else { f64::INFINITY }
 }
 
-pub(super) fn yearly_odds(policy: &Policy) -> f64 {
-    of_a_year(policy, guesses_a_day(policy))
+pub(super) fn yearly_odds(policy: &Policy, profile: Profile) -> f64 {
+    of_a_year(policy, profile, guesses_a_day(policy))
 }
 
 /// With the budgets of as many known devices as an identifier has at a time.
-pub(super) fn yearly_odds_with_devices(policy: &Policy) -> f64 {
+pub(super) fn yearly_odds_with_devices(policy: &Policy, profile: Profile) -> f64 {
     let by_codes = f64::from(Policy::DEVICE_SENDS.limit * policy.max_tries);
     let one = per_day(&[Policy::DEVICE_GUESSES], policy.limit_guesses).min(by_codes);
     let devices = if policy.known_devices { one * Policy::MOST_DEVICES as f64 } else { 0.0 };
-    of_a_year(policy, guesses_a_day(policy) + devices)
+    of_a_year(policy, profile, guesses_a_day(policy) + devices)
 }
 
 /// `1 - (1 - g/S)^365` for `g` guesses a day at one of `S` codes.
-fn of_a_year(policy: &Policy, guesses: f64) -> f64 {
-    let daily = (guesses / policy.format.space()).min(1.0);
+fn of_a_year(policy: &Policy, profile: Profile, guesses: f64) -> f64 {
+    let daily = (guesses / policy.code_format(profile).space()).min(1.0);
     -(365.0 * (-daily).ln_1p()).exp_m1()
 }
 
 /// Refuses a policy whose odds are above the bound, unless its limits were switched off by name.
 pub(super) fn check(policy: &Policy) -> Result<(), ConfigError> {
-    let odds = yearly_odds(&Policy { limit_sends: true, limit_guesses: true, ..policy.clone() });
+    let limited = Policy { limit_sends: true, limit_guesses: true, ..policy.clone() };
+    let odds = Profile::ALL.into_iter().map(|profile| yearly_odds(&limited, profile)).fold(0.0, f64::max);
     if odds <= YEARLY_BOUND {
         return Ok(());
     }
@@ -61,14 +63,15 @@ mod tests {
     #[test]
     fn the_published_table_of_odds_comes_out() {
         let odds = |format, day, sends, tries| {
-            yearly_odds(&Policy {
+            Policy {
                 format,
                 guesses: vec![Window::new(day, 86_400)],
                 sends: vec![Window::new(sends, 86_400)],
                 max_tries: tries,
                 flows: super::super::FlowPolicy { max_tries: tries, ..Default::default() },
                 ..Policy::default()
-            })
+            }
+            .yearly_guess_odds(Profile::Identity)
         };
         let rows = [
             (odds(CodeFormat::Digits(6), 1_000, 5, 3), 0.0055),
@@ -83,10 +86,14 @@ mod tests {
         for (got, want) in rows {
             assert!((got - want).abs() / want < 0.02, "{got} is not {want}");
         }
-        assert!((Policy::default().yearly_guess_odds() - 0.0073).abs() < 1e-4);
+        let profile = Profile::Identity;
+        assert!((Policy::default().yearly_guess_odds(profile) - 0.0073).abs() < 1e-4);
+        let hardened = Profile::ALL.map(|profile| Policy::hardened().yearly_guess_odds(profile));
+        assert!(hardened[0] < 1e-8 && hardened[1] < 1e-8 && hardened[2] < 1e-4, "{hardened:?}");
         // 5 devices with 10 guesses each, and the open 20: 70 a day.
-        assert!((Policy::default().yearly_guess_odds_with_devices() - 0.0252).abs() < 1e-4);
+        assert!((Policy::default().yearly_guess_odds_with_devices(profile) - 0.0252).abs() < 1e-4);
         let without = Policy { known_devices: false, ..Policy::default() };
-        assert!((without.yearly_guess_odds_with_devices() - without.yearly_guess_odds()).abs() < 1e-12);
+        let more = without.yearly_guess_odds_with_devices(profile) - without.yearly_guess_odds(profile);
+        assert!(more.abs() < 1e-12);
     }
 }

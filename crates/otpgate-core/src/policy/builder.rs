@@ -18,7 +18,14 @@ impl PolicyBuilder {
         self
     }
 
-    /// Codes of `length` base 32 characters, at most 16.
+    /// What [`Policy::hardened`] says of codes and passwords.
+    pub fn hardened(mut self) -> Self {
+        let Policy { format, least_password, .. } = Policy::hardened();
+        (self.0.format, self.0.least_password) = (format, least_password);
+        self
+    }
+
+    /// Codes of `length` base 32 characters, at most 16; `engine` has 8 digits then.
     pub fn code_base32(mut self, length: u8) -> Self {
         self.0.format = CodeFormat::Base32(length);
         self
@@ -227,6 +234,7 @@ mod tests {
         let weak = [
             ("4 digits", b().code_digits(4)),
             ("5 digits", b().code_digits(5)),
+            ("3 characters", b().code_base32(3)),
             ("no digits", b().code_digits(0)),
             ("life of 601 s", b().code_ttl(Duration::from_secs(601))),
             ("no life", b().code_ttl(Duration::ZERO)),
@@ -247,6 +255,7 @@ mod tests {
             b(),
             b().code_digits(8),
             b().code_base32(8),
+            b().hardened(),
             b().code_ttl(Duration::from_secs(600)),
             b().insecure_without_guess_limits(),
         ];

@@ -51,7 +51,8 @@ impl Disclosure {
 pub enum CodeFormat {
     /// This many decimal digits.
     Digits(u8),
-    /// This many characters of the base 32 alphabet of RFC 4648 (`A-Z2-7`).
+    /// This many characters of Crockford's base 32 alphabet: the digits and the capitals without I, L, O and U. What is typed
+    /// may be in small letters, with I or L for 1 and O for 0.
     Base32(u8),
 }
 
@@ -61,6 +62,14 @@ impl CodeFormat {
     pub const fn length(self) -> usize {
         match self {
             Self::Digits(n) | Self::Base32(n) => n as usize,
+        }
+    }
+
+    /// Two bytes that no other format has.
+    pub(crate) const fn tag(self) -> [u8; 2] {
+        match self {
+            Self::Digits(n) => [0, n],
+            Self::Base32(n) => [1, n],
         }
     }
 
@@ -193,7 +202,7 @@ pub enum Bucket {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Policy {
-    pub(crate) format: CodeFormat,
+    format: CodeFormat,
     pub(crate) code_ttl: Duration,
     pub(crate) max_tries: u32,
     pub(crate) sends: Vec<Window>,
@@ -257,10 +266,21 @@ impl Policy {
         PolicyBuilder::default()
     }
 
-    /// What codes look like.
+    /// For accounts that are worth more: codes of 8 base 32 characters (8 digits in `engine`, whose clients send numbers) and
+    /// passwords of at least 15. A year of guessing at one account succeeds with odds below 1e-8 (1e-4 in `engine`). To change
+    /// more: [`PolicyBuilder::hardened`].
     #[must_use]
-    pub fn code_format(&self) -> CodeFormat {
-        self.format
+    pub fn hardened() -> Self {
+        Self { format: CodeFormat::Base32(8), least_password: 15, ..Self::default() }
+    }
+
+    /// What the codes of `profile` look like: in `engine` always digits, 8 of them where the others have base 32.
+    #[must_use]
+    pub fn code_format(&self, profile: Profile) -> CodeFormat {
+        match (profile, self.format) {
+            (Profile::Engine, CodeFormat::Base32(_)) => CodeFormat::Digits(8),
+            (Profile::Identity | Profile::Platform | Profile::Engine, format) => format,
+        }
     }
 
     /// How long a code lives.
@@ -287,21 +307,21 @@ impl Policy {
         self.resend_cooldown.unwrap_or(Duration::from_secs(60))
     }
 
-    /// The odds that an attacker who guesses all year within the budget takes one given account.
+    /// The odds that an attacker who guesses all year within the budget takes one given account by the codes of `profile`.
     ///
     /// The budgets of known devices are not in it: without a token of that very account nobody can use them. See
     /// [`Policy::yearly_guess_odds_with_devices`] for whoever stole some.
     #[must_use]
-    pub fn yearly_guess_odds(&self) -> f64 {
-        budget::yearly_odds(self)
+    pub fn yearly_guess_odds(&self, profile: Profile) -> f64 {
+        budget::yearly_odds(self, profile)
     }
 
     /// The same for a thief of device tokens, five of one account or more, who spends their budgets too: at most
     /// [`Policy::MOST_DEVICES`] times [`Policy::DEVICE_GUESSES`] more guesses a day. No bound is asked of it; a reset of the
     /// password ends the tokens.
     #[must_use]
-    pub fn yearly_guess_odds_with_devices(&self) -> f64 {
-        budget::yearly_odds_with_devices(self)
+    pub fn yearly_guess_odds_with_devices(&self, profile: Profile) -> f64 {
+        budget::yearly_odds_with_devices(self, profile)
     }
 
     pub(crate) fn address_window(bucket: Bucket) -> Window {
