@@ -55,9 +55,26 @@ pub enum EventKind {
     PasswordReset,
     /// The tenant's send valve refused a code.
     SendValveClosed,
+    /// Wrong codes and passwords of the tenant have reached this number within an hour.
+    WrongGuesses {
+        /// A power of ten from 100.
+        per_hour: u64,
+    },
+    /// The tenant's breaker refused a guess.
+    BreakerRefused,
+    /// So many wrong codes in a row that the identifier takes none any more, until a reset or the host opens it.
+    IdentifierClosed,
 }
 
 impl EventKind {
+    /// The number of an event that has one.
+    const fn per_hour(self) -> Option<u64> {
+        match self {
+            Self::WrongGuesses { per_hour } => Some(per_hour),
+            _ => None,
+        }
+    }
+
     /// The stable name, for logs and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -73,6 +90,9 @@ impl EventKind {
             Self::ResetRequested => "reset_requested",
             Self::PasswordReset => "password_reset",
             Self::SendValveClosed => "send_valve_closed",
+            Self::WrongGuesses { .. } => "wrong_guesses",
+            Self::BreakerRefused => "breaker_refused",
+            Self::IdentifierClosed => "identifier_closed",
         }
     }
 }
@@ -113,6 +133,7 @@ impl EventSink for TracingEvents {
                 tracing::$level!(
                     target: "otpgate::audit",
                     event = event.kind.name(),
+                    per_hour = event.kind.per_hour(),
                     tenant = event.tenant.as_str(),
                     profile = event.profile.map(Profile::name),
                     user,

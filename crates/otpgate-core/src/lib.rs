@@ -39,7 +39,7 @@ pub use ids::{FlowId, Identifier, IdentifierError, IdentifierKind, Profile, Sess
 pub use mailer::{CodeMail, CodeSms, DeliveryError, MailPurpose, Mailer, SmsSender};
 pub use outcome::Refusal;
 pub use password::{Password, PasswordHash, PasswordScheme};
-pub use policy::{Disclosure, Policy, PolicyBook, PolicyBuilder};
+pub use policy::{Breaker, Disclosure, Policy, PolicyBook, PolicyBuilder};
 pub use runtime::Runtime;
 pub use secret::{Code, MasterSecret, Secrets};
 pub use store::{Expect, Key, Owner, Record, Revision, Store, StoreError, StoreErrorKind, Swapped};

@@ -56,6 +56,11 @@ pub enum Refusal {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// The tenant has met too many wrong guesses, and its breaker refuses: nothing was compared. It may open after this time.
+    BreakerOpen {
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// There is no such user; said under [`crate::Disclosure::Reveal`] only.
     UnknownUser,
     /// No session came with the request, or not a good one.
@@ -93,6 +98,7 @@ impl Refusal {
             Self::ExpiredToken => "expired_token",
             Self::TooManyCodes { .. } => "too_many_codes",
             Self::TooMany { .. } => "too_many",
+            Self::BreakerOpen { .. } => "breaker_open",
             Self::UnknownUser => "unknown_user",
             Self::NotAuthenticated => "not_authenticated",
             Self::Forbidden => "forbidden",

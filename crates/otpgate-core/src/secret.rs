@@ -126,6 +126,7 @@ pub(crate) enum Space {
     Device = 13,
     Bound = 14,
     Decoy = 15,
+    Breaker = 16,
 }
 
 impl Secrets {

@@ -266,7 +266,6 @@ impl ProfilesBuilder {
 }
 
 /// Collects what a [`Gate`] needs besides its engine.
-#[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct GateBuilder {
     pub(crate) engine: Core,
@@ -276,6 +275,7 @@ pub struct GateBuilder {
     pub(crate) bearer: bool,
     pub(crate) own_carriers: bool,
     pub(crate) device_cookie: bool,
+    pub(crate) challenge: Option<Guard>,
     pub(crate) jwks_path: Option<String>,
 }
 
@@ -289,6 +289,7 @@ impl GateBuilder {
             bearer: false,
             own_carriers: false,
             device_cookie: false,
+            challenge: None,
             jwks_path: None,
         }
     }
@@ -324,6 +325,14 @@ impl GateBuilder {
         self
     }
 
+    /// Requests for which `passed` is true came through a challenge of the host, a captcha for example: their guesses are
+    /// compared also while the breaker of their tenant refuses ([`otpgate_core::Breaker::Refuse`]). It sees the headers as the
+    /// client sent them: where a middleware of yours marks a request, it must take the mark off what comes in.
+    pub fn challenge(mut self, passed: impl Fn(&HeaderMap) -> bool + Send + Sync + 'static) -> Self {
+        self.challenge = Some(Arc::new(passed));
+        self
+    }
+
     /// Serves the public keys (RFC 7517) at `path`, usually `/.well-known/jwks.json`.
     pub fn jwks(mut self, path: impl Into<String>) -> Self {
         self.jwks_path = Some(path.into());
@@ -346,6 +355,15 @@ impl GateBuilder {
             }
         }
         Ok(Gate::assemble(self))
+    }
+}
+
+impl fmt::Debug for GateBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GateBuilder")
+            .field("engine", &self.engine)
+            .field("profiles", &self.profiles)
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use otpgate_core::engine::LiveSession;
+use otpgate_core::engine::{LiveSession, Trust};
 use otpgate_core::secret::{AccessToken, DeviceToken};
 use otpgate_core::{Engine, Refusal, Tenant};
 
@@ -32,6 +32,7 @@ struct Inner {
     carriers: Carriers,
     own_carriers: bool,
     device_cookie: bool,
+    challenge: Option<Guard>,
     jwks_path: Option<String>,
 }
 
@@ -119,6 +120,7 @@ impl Gate {
             needs_peer: parts.needs_peer,
             own_carriers: parts.own_carriers,
             device_cookie: parts.device_cookie,
+            challenge: parts.challenge,
             jwks_path: parts.jwks_path,
         }))
     }
@@ -282,6 +284,12 @@ impl Gate {
     /// The device token that came with a request.
     pub(crate) fn device(&self, headers: &HeaderMap) -> Option<DeviceToken> {
         device::read(headers, self.0.device_cookie)
+    }
+
+    /// What speaks for a request.
+    pub(crate) fn trust(&self, headers: &HeaderMap) -> Trust {
+        let passed = self.0.challenge.as_ref().is_some_and(|challenge| challenge(headers));
+        if passed { Trust::Challenge } else { Trust::None }
     }
 
     /// The client's address, or nothing where the host gave that up by name.

@@ -104,7 +104,8 @@ impl Asking<'_> {
             Some(_) => return Err(Fault::UnknownTenant),
             None => mount.tenant.clone().unwrap_or_default(),
         };
-        let caller = Caller { profile: mount.table.profile, tenant, address, device: gate.device(headers) };
+        let (device, trust) = (gate.device(headers), gate.trust(headers));
+        let caller = Caller { profile: mount.table.profile, tenant, address, device, trust };
         let guard = mount.availability_guard.as_ref().filter(|_| spec.name == RouteName::CheckAvailability);
         if guard.is_some_and(|lets_through| !lets_through(headers)) {
             return Err(Fault::Refused(Refusal::Forbidden));

@@ -124,6 +124,7 @@ impl Fault {
             Self::Refused(
                 Refusal::TooMany { retry_after }
                 | Refusal::TooManyCodes { retry_after }
+                | Refusal::BreakerOpen { retry_after }
                 | Refusal::FlowsLocked { retry_after },
             ) => Some(retry_after),
             Self::Refused(Refusal::Unavailable) => Some(Duration::from_secs(1)),

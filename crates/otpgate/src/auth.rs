@@ -61,6 +61,7 @@ impl OtpAuth {
             needs_peer: true,
             bearer: false,
             device_cookie: false,
+            challenge: None,
             jwks_path: None,
         }
     }
@@ -89,7 +90,6 @@ fn parts(secrets: Secrets, store: impl Store, directory: impl Directory, mailer:
 }
 
 /// Collects what an [`OtpAuth`] is made of; `build` checks across the parts.
-#[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct OtpAuthBuilder {
     parts: Parts,
@@ -99,6 +99,7 @@ pub struct OtpAuthBuilder {
     needs_peer: bool,
     bearer: bool,
     device_cookie: bool,
+    challenge: Option<otpgate_http::Guard>,
     jwks_path: Option<String>,
 }
 
@@ -182,6 +183,13 @@ impl OtpAuthBuilder {
         self
     }
 
+    /// Which requests came through a challenge of yours, by their headers; their guesses go on while the breaker of their tenant
+    /// refuses. See [`otpgate_http::GateBuilder::challenge`] for what it must not trust; default none.
+    pub fn challenge(mut self, passed: impl Fn(&http::HeaderMap) -> bool + Send + Sync + 'static) -> Self {
+        self.challenge = Some(Arc::new(passed));
+        self
+    }
+
     /// Serves the public signing keys (RFC 7517) at `path`, usually `/.well-known/jwks.json`; default nowhere.
     pub fn jwks(mut self, path: impl Into<String>) -> Self {
         self.jwks_path = Some(path.into());
@@ -205,9 +213,21 @@ impl OtpAuthBuilder {
         if self.device_cookie {
             gate = gate.device_cookie();
         }
+        if let Some(passed) = self.challenge {
+            gate = gate.challenge(move |headers| passed(headers));
+        }
         if let Some(path) = self.jwks_path {
             gate = gate.jwks(path);
         }
         Ok(OtpAuth { gate: gate.build()? })
+    }
+}
+
+impl fmt::Debug for OtpAuthBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtpAuthBuilder")
+            .field("parts", &self.parts)
+            .field("profiles", &self.profiles)
+            .finish_non_exhaustive()
     }
 }

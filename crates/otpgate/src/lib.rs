@@ -25,7 +25,7 @@ pub use otpgate_core::engine::{Caller, CodeSent, LiveSession, LoggedIn, Password
 #[cfg(feature = "passwords")]
 pub use otpgate_core::password::Argon2id;
 pub use otpgate_core::password::Compared;
-pub use otpgate_core::policy::{CodeFormat, Lives, Lockout, Window};
+pub use otpgate_core::policy::{Breaker, CodeFormat, Lives, Lockout, Window};
 pub use otpgate_core::runtime::BoxFuture;
 pub use otpgate_core::secret::{AccessToken, DeviceToken, RefreshToken};
 pub use otpgate_core::token::{SigningKey, TokenSettings};

@@ -19,6 +19,11 @@ impl Standing {
         self.account.as_ref().map_or(0, |a| a.epoch)
     }
 
+    /// Whether the request comes from a known device.
+    pub(super) fn is_known(&self) -> bool {
+        self.device.is_some()
+    }
+
     /// The slot of a code for logging in: the device's own, or the open one of the profile.
     pub(super) fn login_slot(&self, profile: Profile) -> SlotKey {
         match self.device {

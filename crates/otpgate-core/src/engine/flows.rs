@@ -11,7 +11,6 @@ use crate::flow::flow::{self, Claim};
 use crate::flow::proof::Proof;
 use crate::flow::verify::{self, Verified, Why};
 use crate::flow::{reset, send};
-use crate::policy::Bucket;
 use crate::record::{Binding, FlowRecord, IdentifierRecord, SlotKey};
 use crate::secret::{AccessToken, Space};
 use crate::{
@@ -293,7 +292,7 @@ impl Inner {
         };
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
         let epoch = self.epoch_of(&caller, identifier, user.as_ref()).await?;
-        let guessed_at = self.count_address(caller.address, &[Bucket::Guesses]).await?;
+        let guessing = self.begin_guess(&caller, false).await?;
         let guess = verify::Guess {
             subject: Subject { tenant: &caller.tenant, identifier },
             slot: SlotKey::Flow(*id.as_bytes()),
@@ -303,9 +302,8 @@ impl Inner {
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
         let rule = |prior, now, dice: &_| verify::decide(prior, guess, &policy, &self.secrets, now, dice);
         let verified = self.decide(&key, rule).await?;
-        if !matches!(verified, Verified::Wrong { .. }) {
-            self.give_back(caller.address, Bucket::Guesses, guessed_at).await?;
-        }
+        self.end_guess(&caller, guessing, matches!(verified, Verified::Wrong { .. })).await?;
+        self.tell_closed(&caller, identifier, &verified);
         match verified {
             Verified::Accepted(proof) => {
                 let user = user.ok_or(Refusal::WrongCode)?;

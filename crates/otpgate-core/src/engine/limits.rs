@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::try_join;
 
-use super::{About, Caller, Engine, Inner};
+use super::{About, Caller, Engine, Inner, Trust};
 use crate::flow::throttle::{self, Network};
-use crate::policy::Bucket;
+use crate::policy::{Breaker, Bucket};
 use crate::record::AddressRecord;
 use crate::secret::Space;
 use crate::{EventKind, Key, Refusal, Timestamp};
@@ -85,49 +85,91 @@ impl Inner {
         self.secrets.key(Space::Address, &[&network.prefix, &[network.bits]])
     }
 
-    /// Refuses while the tenant has sent all codes of an hour: the present clock hour's, and of the one before the share
-    /// that a rolling hour still sees.
+    /// Refuses while the tenant has sent all codes of an hour.
     pub(super) async fn expect_valve_open(&self, caller: &Caller) -> Result<(), Refusal> {
         let policy = self.policy(&caller.tenant);
         if !policy.limit_sends {
             return Ok(());
         }
-        let now = self.clock.now();
-        let (present, before) = (self.valve(caller, now), self.valve(caller, now.minus(HOUR)));
-        let reads = (self.store.add(&present.key, 0, present.until), self.store.add(&before.key, 0, before.until));
-        let (sent, sent_before) = self.in_time(try_join(reads.0, reads.1)).await?;
-        let rest = present.ends.since(now);
-        let seen = sent_before as f64 * (rest.as_secs_f64() / HOUR.as_secs_f64()) + sent as f64;
-        if seen < policy.send_valve_per_hour as f64 {
+        let hour = self.hour(Space::Valve, caller);
+        if self.rolling(&hour, 0).await? < policy.send_valve_per_hour as f64 {
             return Ok(());
         }
-        let refusal = Refusal::TooMany { retry_after: rest };
-        let about = About { caller, identifier: None, user: None, session: None };
-        self.tell(EventKind::SendValveClosed, about, Some(refusal));
+        let refusal = Refusal::TooMany { retry_after: hour.rest };
+        self.tell(EventKind::SendValveClosed, About::tenant(caller), Some(refusal));
         Err(refusal)
     }
 
     /// Counts one code under the tenant's valve.
     pub(super) async fn count_valve(&self, caller: &Caller) -> Result<(), Refusal> {
         if self.policy(&caller.tenant).limit_sends {
-            let valve = self.valve(caller, self.clock.now());
-            self.in_time(self.store.add(&valve.key, 1, valve.until)).await?;
+            let hour = self.hour(Space::Valve, caller);
+            self.in_time(self.store.add(&hour.present, 1, hour.until)).await?;
         }
         Ok(())
     }
 
-    fn valve(&self, caller: &Caller, at: Timestamp) -> Valve {
-        let span = HOUR.as_millis() as i64;
-        let hour = at.millis().div_euclid(span);
-        let ends = Timestamp::from_millis(hour.saturating_add(1).saturating_mul(span));
-        let key = self.secrets.key(Space::Valve, &[caller.tenant.as_str().as_bytes(), &hour.to_be_bytes()]);
-        Valve { key, ends, until: ends.plus(HOUR) }
+    /// Before a guess is compared: refuses it where the tenant's breaker is open or its address has no guess left, and
+    /// counts it there. The breaker lets known devices through, and what passed a challenge.
+    pub(super) async fn begin_guess(&self, caller: &Caller, known_device: bool) -> Result<Guessing, Refusal> {
+        let policy = self.policy(&caller.tenant);
+        let unknown = caller.trust == Trust::None && !known_device;
+        if let (Breaker::Refuse { per_hour }, true) = (policy.breaker, policy.limit_guesses && unknown) {
+            let hour = self.hour(Space::Breaker, caller);
+            if self.rolling(&hour, 0).await? >= per_hour as f64 {
+                let refusal = Refusal::BreakerOpen { retry_after: hour.rest };
+                self.tell(EventKind::BreakerRefused, About::tenant(caller), Some(refusal));
+                return Err(refusal);
+            }
+        }
+        Ok(Guessing(self.count_address(caller.address, &[Bucket::Guesses]).await?))
+    }
+
+    /// After it: a wrong one counts under the tenant too; any other is given back to its address.
+    pub(super) async fn end_guess(&self, caller: &Caller, Guessing(at): Guessing, wrong: bool) -> Result<(), Refusal> {
+        if !wrong {
+            return self.give_back(caller.address, Bucket::Guesses, at).await;
+        }
+        if !self.policy(&caller.tenant).limit_guesses {
+            return Ok(());
+        }
+        let seen = self.rolling(&self.hour(Space::Breaker, caller), 1).await?;
+        if let Some(alarm) = throttle::alarm(seen) {
+            self.tell(EventKind::WrongGuesses { per_hour: alarm }, About::tenant(caller), None);
+        }
+        Ok(())
+    }
+
+    /// Adds to a tenant's counter and tells what a rolling hour sees: the present clock hour's, and the share of the one
+    /// before that has not left it yet.
+    async fn rolling(&self, hour: &Hour, delta: u32) -> Result<f64, Refusal> {
+        let present = self.store.add(&hour.present, delta, hour.until);
+        let before = self.store.add(&hour.before, 0, hour.until);
+        let (present, before) = self.in_time(try_join(present, before)).await?;
+        Ok(before as f64 * (hour.rest.as_secs_f64() / HOUR.as_secs_f64()) + present as f64)
+    }
+
+    fn hour(&self, space: Space, caller: &Caller) -> Hour {
+        let (now, span) = (self.clock.now(), HOUR.as_millis() as i64);
+        let number = now.millis().div_euclid(span);
+        let ends = Timestamp::from_millis(number.saturating_add(1).saturating_mul(span));
+        let key = |number: i64| self.secrets.key(space, &[caller.tenant.as_str().as_bytes(), &number.to_be_bytes()]);
+        Hour {
+            present: key(number),
+            before: key(number.saturating_sub(1)),
+            rest: ends.since(now),
+            until: ends.plus(HOUR),
+        }
     }
 }
 
-/// The counter of a clock hour, when the hour ends, and when the counter may go.
-struct Valve {
-    key: Key,
-    ends: Timestamp,
+/// A guess that was counted against its address, and when.
+pub(super) struct Guessing(Option<Timestamp>);
+
+/// A tenant's counters of a clock hour and the one before, how long the hour goes on, and when its counter may go.
+struct Hour {
+    present: Key,
+    before: Key,
+    rest: Duration,
     until: Timestamp,
 }

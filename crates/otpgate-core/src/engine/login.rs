@@ -11,7 +11,6 @@ use crate::flow::code::Subject;
 use crate::flow::proof::Proof;
 use crate::flow::verify::{Verified, Why};
 use crate::flow::{refresh, send, session, verify};
-use crate::policy::Bucket;
 use crate::record::{AccountRecord, Binding, SessionState};
 use crate::secret::{AccessToken, SessionKey, Space, sha256};
 use crate::token::Grant;
@@ -125,8 +124,7 @@ impl Inner {
         }
         // The epoch is read before the credential is checked: whatever bumps it from here on wins.
         let standing = self.standing_of(caller, identifier, user.as_ref()).await?;
-        // Counted before the code is compared, and given back when it was right or was not compared at all.
-        let guessed_at = self.count_address(caller.address, &[Bucket::Guesses]).await?;
+        let guessing = self.begin_guess(caller, standing.is_known()).await?;
         let guess = verify::Guess {
             subject: Subject { tenant: &caller.tenant, identifier },
             slot: standing.login_slot(caller.profile),
@@ -136,18 +134,25 @@ impl Inner {
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
         let rule = |prior, now, dice: &_| verify::decide(prior, guess, &policy, &self.secrets, now, dice);
         let verified = self.decide(&key, rule).await?;
-        if !matches!(verified, Verified::Wrong { .. }) {
-            self.give_back(caller.address, Bucket::Guesses, guessed_at).await?;
-        }
+        self.end_guess(caller, guessing, matches!(verified, Verified::Wrong { .. })).await?;
+        self.tell_closed(caller, identifier, &verified);
         match (verified, user) {
             (Verified::Accepted(accepted), Some(user)) => {
                 let manner = Manner::plain(&policy, caller.profile);
                 let done = self.open(caller, user, accepted, presented, manner).await?;
                 self.with_device(done, caller, identifier, &standing)
             }
-            (Verified::Wrong { burnt: true } | Verified::NotCompared(Why::Burnt), _) => Err(Refusal::BurntCode),
+            (Verified::Wrong { burnt: true, .. } | Verified::NotCompared(Why::Burnt), _) => Err(Refusal::BurntCode),
             (Verified::Wrong { .. } | Verified::NotCompared(_), _) => Err(Refusal::WrongCode),
             (Verified::Accepted(_), None) => Err(Refusal::WrongCode),
+        }
+    }
+
+    /// Says so when a guess was the one that closed its identifier.
+    pub(super) fn tell_closed(&self, caller: &Caller, identifier: &Identifier, verified: &Verified) {
+        if matches!(verified, Verified::Wrong { closed: true, .. }) {
+            let about = About { identifier: Some(identifier), ..About::tenant(caller) };
+            self.tell(EventKind::IdentifierClosed, about, None);
         }
     }
 

@@ -131,6 +131,19 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// The device token of an earlier login.
     pub device: Option<DeviceToken>,
+    /// What speaks for the request.
+    pub trust: Trust,
+}
+
+/// What speaks for a request before its guess is looked at: it goes on where a breaker that refuses is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trust {
+    /// Nothing.
+    #[default]
+    None,
+    /// It passed a challenge of the host, a captcha for example.
+    Challenge,
 }
 
 /// A code is on its way, or would be if the address were registered.
@@ -235,6 +248,7 @@ impl Engine {
     }
 
     fn with_tokens(parts: Parts, tokens: Tokens) -> Self {
+        parts.policies.tell_budgets();
         Self(Arc::new(Inner {
             store: parts.store,
             directory: parts.directory,
@@ -344,6 +358,13 @@ struct About<'a> {
     identifier: Option<&'a Identifier>,
     user: Option<&'a UserId>,
     session: Option<SessionId>,
+}
+
+impl<'a> About<'a> {
+    /// Nothing but whose request in which tenant.
+    fn tenant(caller: &'a Caller) -> Self {
+        Self { caller, identifier: None, user: None, session: None }
+    }
 }
 
 impl Inner {

@@ -13,7 +13,6 @@ use crate::flow::password::{self, Begun};
 use crate::flow::proof::Proof;
 use crate::flow::reset;
 use crate::password::{self as scheme, Matches};
-use crate::policy::Bucket;
 use crate::record::{AccountRecord, ResetRecord};
 use crate::secret::{AccessToken, Space, sha256};
 use crate::{
@@ -103,7 +102,7 @@ impl Inner {
         }
     }
 
-    /// As [`Inner::prove`], counted against the client's address too.
+    /// As [`Inner::prove`], counted against the client's address and the tenant too.
     pub(super) async fn prove_counted(
         &self,
         caller: &Caller,
@@ -112,11 +111,9 @@ impl Inner {
         password: &Password,
         flow: Option<[u8; 16]>,
     ) -> Result<Proven, Refusal> {
-        let guessed_at = self.count_address(caller.address, &[Bucket::Guesses]).await?;
+        let guessing = self.begin_guess(caller, false).await?;
         let proven = self.prove(caller, identifier, user, password, flow).await?;
-        if !matches!(proven, Proven::Wrong) {
-            self.give_back(caller.address, Bucket::Guesses, guessed_at).await?;
-        }
+        self.end_guess(caller, guessing, matches!(proven, Proven::Wrong)).await?;
         Ok(proven)
     }
 

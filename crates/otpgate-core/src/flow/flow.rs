@@ -114,7 +114,7 @@ mod tests {
             w.now = at(round);
             w.send().unwrap();
             let burnt = round == 4;
-            assert!(matches!(w.guess(&w.wrong()), Verified::Wrong { burnt: b } if b == burnt), "{round}");
+            assert!(matches!(w.guess(&w.wrong()), Verified::Wrong { burnt: b, .. } if b == burnt), "{round}");
         }
         let right = w.last_code.clone().unwrap();
         assert!(matches!(w.guess(right.expose()), Verified::NotCompared(Why::Burnt)));

@@ -22,6 +22,14 @@ fn wait_one(times: &[Timestamp], window: Window, now: Timestamp) -> Option<Durat
     Some(blocking.plus(window.span).since(now))
 }
 
+/// The power of ten from 100 that a count, which has just gone up by one, has reached.
+pub(crate) fn alarm(seen: f64) -> Option<u64> {
+    std::iter::successors(Some(100u64), |t| t.checked_mul(10)).find(|t| {
+        let threshold = *t as f64;
+        seen >= threshold && seen - 1.0 < threshold
+    })
+}
+
 /// Puts `at` into ascending `times` and drops what no window of `span` can see any more.
 pub(crate) fn push(times: &mut Vec<Timestamp>, at: Timestamp, span: Duration) {
     times.retain(|t| at.since(*t) < span);
@@ -138,6 +146,12 @@ mod tests {
         assert_eq!(a[1..], c[1..]);
         assert_eq!(a.iter().map(|n| n.times).collect::<Vec<_>>(), [1, 5, 25]);
         assert_ne!(net("2001:db8::")[0], net("2001:db8::")[1], "the width is part of a network's name");
+    }
+
+    #[test]
+    fn q22_an_alarm_is_raised_once_for_each_power_of_ten() {
+        let raised: Vec<u64> = (1..20_000).filter_map(|n| alarm(f64::from(n) + 0.4)).collect();
+        assert_eq!(raised, [100, 1_000, 10_000]);
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub(crate) struct Guess<'a> {
 pub(crate) enum Verified {
     /// Right, and consumed.
     Accepted(Proof),
-    /// Compared, wrong, counted. `burnt` when it was the last one that the code takes.
-    Wrong { burnt: bool },
+    /// Compared, wrong, counted. `burnt` when it was the last one that the code takes, `closed` the last of the identifier.
+    Wrong { burnt: bool, closed: bool },
     /// Not compared and not counted.
     NotCompared(Why),
 }
@@ -106,7 +106,7 @@ pub(crate) fn decide(
         if policy.limit_guesses {
             throttle::push(&mut record.slots[place].own_failures, now, Policy::LONGEST_WINDOW);
         }
-        return Decision::write(record, Verified::Wrong { burnt });
+        return Decision::write(record, Verified::Wrong { burnt, closed: false });
     }
     if policy.limit_guesses {
         throttle::push(&mut record.failures, now, Policy::LONGEST_WINDOW);
@@ -116,7 +116,8 @@ pub(crate) fn decide(
     if lock::guards(guess.slot) {
         lock::count(&mut record, policy, now);
     }
-    Decision::write(record, Verified::Wrong { burnt })
+    let closed = policy.limit_guesses && policy.max_consecutive_failures == Some(record.run);
+    Decision::write(record, Verified::Wrong { burnt, closed })
 }
 
 /// A code is there until it ends; a burnt one of a flow as long as its flow, which is dead with it.
@@ -164,9 +165,9 @@ mod tests {
         let mut w = World::default();
         let right = w.send().unwrap();
         let wrong = w.wrong();
-        assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: false }));
-        assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: false }));
-        assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: true }));
+        assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: false, .. }));
+        assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: false, .. }));
+        assert!(matches!(w.guess(&wrong), Verified::Wrong { burnt: true, .. }));
         assert!(matches!(w.guess(right.expose()), Verified::NotCompared(Why::Burnt)));
         assert_eq!(w.record.as_ref().unwrap().failures.len(), 3, "what was not compared is not counted");
         let right = w.send().unwrap();
@@ -291,7 +292,7 @@ mod tests {
         let mut w = World { epoch: None, ..World::default() };
         let made = w.send().unwrap();
         for burnt in [false, false, true] {
-            assert!(matches!(w.guess(made.expose()), Verified::Wrong { burnt: b } if b == burnt));
+            assert!(matches!(w.guess(made.expose()), Verified::Wrong { burnt: b, .. } if b == burnt));
         }
         assert!(matches!(w.guess(made.expose()), Verified::NotCompared(Why::Burnt)));
         // Nor does it become right when the address is registered while it lives.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Policy;
+use super::{Policy, budget};
 use crate::Tenant;
 
 type Chooser = dyn Fn(&Tenant) -> Option<Arc<Policy>> + Send + Sync;
@@ -60,6 +60,12 @@ impl PolicyBook {
     pub fn insecure_without_address_limits(mut self) -> Self {
         self.limit_addresses = false;
         self
+    }
+
+    /// Tells the log what guessing costs under each policy that is known at start.
+    pub(crate) fn tell_budgets(&self) {
+        budget::tell(&self.usual, None);
+        self.own.iter().for_each(|(tenant, policy)| budget::tell(policy, Some(tenant)));
     }
 
     /// The policy that holds for `tenant`.

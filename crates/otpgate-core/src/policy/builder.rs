@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CodeFormat, Disclosure, FlowPolicy, Lockout, Policy, Window, budget};
+use super::{Breaker, CodeFormat, Disclosure, FlowPolicy, Lockout, Policy, Window, budget};
 use crate::Profile;
 use crate::error::{ConfigError, ConfigErrorKind};
 
@@ -70,6 +70,25 @@ impl PolicyBuilder {
     /// Codes a tenant may send in an hour; default 10 000.
     pub fn send_valve_per_hour(mut self, most: u64) -> Self {
         self.0.send_valve_per_hour = most;
+        self
+    }
+
+    /// What a tenant's wrong guesses of an hour do; default [`Breaker::Observe`].
+    pub fn breaker(mut self, breaker: Breaker) -> Self {
+        self.0.breaker = breaker;
+        self
+    }
+
+    /// How many users the tenant is expected to have; default not said. Used by [`PolicyBuilder::max_takeovers_per_year`] and
+    /// told at start, and nowhere else.
+    pub fn expected_users(mut self, users: u64) -> Self {
+        self.0.expected_users = Some(users);
+        self
+    }
+
+    /// Refuses to build where guessing at all expected users would take more accounts a year than this; default no bound.
+    pub fn max_takeovers_per_year(mut self, most: f64) -> Self {
+        self.0.max_takeovers_per_year = Some(most);
         self
     }
 
@@ -162,8 +181,8 @@ impl PolicyBuilder {
     /// The policy.
     ///
     /// # Errors
-    /// [`ConfigErrorKind::Policy`] for a code life outside 1 s to 600 s, guessing odds above 1 % a year, empty or endless
-    /// windows, or lives that contradict each other.
+    /// [`ConfigErrorKind::Policy`] for a code life outside 1 s to 600 s, guessing odds above 1 % a year, more expected takeovers
+    /// than the bound that was set, empty or endless windows, or lives that contradict each other.
     pub fn build(self) -> Result<Policy, ConfigError> {
         let p = self.0;
         let refuse = |text: &str| Err(ConfigError::new(ConfigErrorKind::Policy, text));
@@ -186,6 +205,7 @@ impl PolicyBuilder {
         }
         if p.max_consecutive_failures == Some(0)
             || p.send_valve_per_hour == 0
+            || p.breaker == (Breaker::Refuse { per_hour: 0 })
             || p.max_sessions == 0
             || p.max_sessions > 1_000
         {
@@ -242,6 +262,7 @@ mod tests {
             ("50 guesses a day", b().guesses([Window::new(50, 86_400)])),
             ("10 guesses an hour and no more", b().guesses([Window::new(10, 3_600)])),
             ("no windows", b().sends([])),
+            ("a breaker that is always open", b().breaker(Breaker::Refuse { per_hour: 0 })),
             ("no sessions", b().max_sessions(0)),
             ("access outlives the session", b().session_absolute(Profile::Identity, Duration::from_secs(10))),
             ("access for no time", b().access_ttl(Profile::Platform, Duration::ZERO)),

@@ -157,6 +157,21 @@ pub struct Lockout {
     pub span: Duration,
 }
 
+/// What a tenant's wrong guesses of an hour do, over all its users, addresses and profiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Breaker {
+    /// An event each time that their number reaches a power of ten from 100: an attacker must not be able to shut a tenant.
+    #[default]
+    Observe,
+    /// The events, and from `per_hour` on no code and no password is compared for whom the host does not trust
+    /// ([`crate::engine::Trust`]), right and wrong alike. Costs: so many guesses from anywhere shut everybody else out for up to
+    /// an hour. Guesses that are under way together may pass the number by as many as they are.
+    Refuse {
+        /// Wrong guesses of an hour.
+        per_hour: u64,
+    },
+}
+
 /// How long sessions of a profile live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lives {
@@ -210,6 +225,9 @@ pub struct Policy {
     pub(crate) guesses: Vec<Window>,
     pub(crate) max_consecutive_failures: Option<u32>,
     pub(crate) send_valve_per_hour: u64,
+    pub(crate) breaker: Breaker,
+    pub(crate) expected_users: Option<u64>,
+    pub(crate) max_takeovers_per_year: Option<f64>,
     pub(crate) lives: [Lives; 3],
     pub(crate) refresh_grace: Duration,
     pub(crate) max_sessions: usize,
@@ -240,6 +258,9 @@ impl Default for Policy {
             guesses: vec![Window::new(10, HOUR), Window::new(20, DAY)],
             max_consecutive_failures: Some(100),
             send_valve_per_hour: 10_000,
+            breaker: Breaker::Observe,
+            expected_users: None,
+            max_takeovers_per_year: None,
             lives: [
                 lives(15 * 60, Some(14 * DAY), Some(30 * DAY)),
                 lives(30 * DAY, None, Some(30 * DAY)),
@@ -322,6 +343,13 @@ impl Policy {
     #[must_use]
     pub fn yearly_guess_odds_with_devices(&self, profile: Profile) -> f64 {
         budget::yearly_odds_with_devices(self, profile)
+    }
+
+    /// How many accounts a year an attacker takes who guesses at all of `users` accounts within the limits, by the codes of
+    /// `profile`: `365 M g / S`, and at most `8760 G / S` with [`Breaker::Refuse`].
+    #[must_use]
+    pub fn yearly_takeovers(&self, profile: Profile, users: u64) -> f64 {
+        budget::yearly_takeovers(self, profile, users)
     }
 
     pub(crate) fn address_window(bucket: Bucket) -> Window {

@@ -159,7 +159,7 @@ fn words(fault: Fault) -> (StatusCode, String) {
         Fault::Method => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
         Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
         Fault::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
-        Fault::Refused(Refusal::TooMany { .. } | Refusal::TooManyCodes { .. }) => {
+        Fault::Refused(Refusal::TooMany { .. } | Refusal::TooManyCodes { .. } | Refusal::BreakerOpen { .. }) => {
             (StatusCode::TOO_MANY_REQUESTS, "Too many requests")
         }
         Fault::Refused(Refusal::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, "Service unavailable"),

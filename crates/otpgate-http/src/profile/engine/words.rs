@@ -58,7 +58,7 @@ fn number(fault: Fault, route: Option<RouteName>) -> u16 {
         (Refusal::ForeignDevice, _) => 1508,
         (Refusal::ForeignTenant, _) => 1509,
         (Refusal::UnknownUser, _) => 1515,
-        (Refusal::BurntCode | Refusal::FlowsLocked { .. }, _) => 1518,
+        (Refusal::BurntCode | Refusal::FlowsLocked { .. } | Refusal::BreakerOpen { .. }, _) => 1518,
         (Refusal::NotRenewable, _) => 1525,
         (Refusal::NoPassword, _) => 1526,
         (Refusal::SamePassword, _) => 1527,

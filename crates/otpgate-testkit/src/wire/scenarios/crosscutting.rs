@@ -231,6 +231,7 @@ async fn a29_two_tenants_on_one_store_are_two_worlds(w: &World) {
         tenant: two.tenant().clone(),
         address: None,
         device: None,
+        trust: otpgate_core::engine::Trust::None,
     };
     let Ok(id) = otpgate_core::UserId::new(crate::wire::people::A_ID) else { panic!("no id") };
     assert!(two.gate().engine().revoke_all(&caller, &id).await.is_ok());

@@ -160,6 +160,7 @@ async fn q35_all_sessions_end_when_the_host_says_so(w: &World) {
         tenant: w.tenant().clone(),
         address: None,
         device: None,
+        trust: otpgate_core::engine::Trust::None,
     };
     let Ok(id) = otpgate_core::UserId::new(crate::wire::people::A_ID) else { panic!("no id") };
     assert!(w.gate().engine().revoke_all(&caller, &id).await.is_ok());

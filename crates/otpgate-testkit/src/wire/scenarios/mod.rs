@@ -17,6 +17,7 @@ mod refresh;
 mod requests;
 mod sending;
 mod session;
+mod spraying;
 mod tokens;
 
 use super::run::Scenario;
@@ -64,6 +65,7 @@ pub fn scenarios() -> Vec<Scenario> {
         engine::list(),
         cookies::list(),
         devices::list(),
+        spraying::list(),
     ]
     .concat()
 }
