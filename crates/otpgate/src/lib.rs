@@ -25,7 +25,7 @@ pub use otpgate_core::engine::{Caller, CodeSent, LiveSession, LoggedIn, Password
 #[cfg(feature = "passwords")]
 pub use otpgate_core::password::Argon2id;
 pub use otpgate_core::password::Compared;
-pub use otpgate_core::policy::{Breaker, CodeFormat, Lives, Lockout, Window};
+pub use otpgate_core::policy::{Breaker, CodeFormat, FlowPolicy, Lives, Lockout, Window};
 pub use otpgate_core::runtime::BoxFuture;
 pub use otpgate_core::secret::{AccessToken, DeviceToken, RefreshToken};
 pub use otpgate_core::token::{SigningKey, TokenSettings};
@@ -38,8 +38,8 @@ pub use otpgate_core::{
     async_trait,
 };
 pub use otpgate_http::{
-    Cookies, FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, LegacyCookie, PeerPolicy, Platform,
-    Profiles, ProfilesBuilder, Refused, TokioRuntime, Verdict,
+    Brand, Cookies, Engine, FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, LegacyCookie, PeerPolicy,
+    Platform, Profiles, ProfilesBuilder, Refused, TokioRuntime, Verdict,
 };
 
 #[cfg(feature = "mail")]

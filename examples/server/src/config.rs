@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use otpgate::{Disclosure, Identity, PeerPolicy, Platform, Policy, PolicyBook, Profile, Profiles, Tenant};
+use otpgate::{Disclosure, Engine, Identity, PeerPolicy, Platform, Policy, PolicyBook, Profile, Profiles, Tenant};
 use serde::Deserialize;
 
 /// What the file says.
@@ -14,6 +14,7 @@ use serde::Deserialize;
 pub(crate) struct Config {
     profiles: Option<Vec<String>>,
     identity_tenant: Option<String>,
+    brands: Option<Vec<String>>,
     policy: PolicyTable,
     limits: Limits,
     peer: Peer,
@@ -57,7 +58,7 @@ struct Peer {
 }
 
 /// The profiles of this build. A new one of the library is added here and in [`Config::profiles`].
-const PROFILES: [&str; 2] = ["identity", "platform"];
+const PROFILES: [&str; 3] = ["identity", "platform", "engine"];
 
 impl Config {
     /// Reads the file, or takes all defaults without one.
@@ -74,18 +75,34 @@ impl Config {
         tenant.context("`identity_tenant` is no tenant")
     }
 
-    /// The profiles to mount; `tenant` is the one that `identity` serves.
-    pub(crate) fn profiles(&self, tenant: Tenant) -> anyhow::Result<Profiles> {
+    /// The profiles to mount; `tenant` is the one that `identity` serves, and `known` are all that have users.
+    pub(crate) fn profiles(&self, tenant: Tenant, known: &[Tenant]) -> anyhow::Result<Profiles> {
         let all = || PROFILES.map(str::to_owned).to_vec();
         let mut builder = Profiles::builder();
         for name in self.profiles.clone().unwrap_or_else(all) {
             builder = match name.as_str() {
                 "identity" => builder.identity(Identity::new(tenant.clone())),
                 "platform" => builder.platform(Platform::new()),
+                "engine" => builder.engine(Engine::new(self.brands(&tenant, known)?)),
                 _ => bail!("`profiles`: there is no profile `{name}` in this build; it has {}", PROFILES.join(", ")),
             };
         }
         builder.build().context("`profiles`")
+    }
+
+    /// The brands of `engine`: those that the file names, or every tenant.
+    fn brands(&self, tenant: &Tenant, known: &[Tenant]) -> anyhow::Result<Vec<Tenant>> {
+        if let Some(names) = &self.brands {
+            return names.iter().map(Tenant::new).collect::<Result<_, _>>().context("`brands`");
+        }
+        let mut brands = vec![tenant.clone()];
+        for other in known {
+            // Case makes no difference to a brand: the first of two such tenants is the one that is served.
+            if !brands.iter().any(|b| b.as_str().to_lowercase() == other.as_str().to_lowercase()) {
+                brands.push(other.clone());
+            }
+        }
+        Ok(brands)
     }
 
     /// The numbers, the same for every tenant.
@@ -144,7 +161,7 @@ mod tests {
     fn check(text: &str) -> anyhow::Result<std::sync::Arc<Policy>> {
         let config: Config = toml::from_str(text)?;
         config.identity_tenant()?;
-        config.profiles(Tenant::default())?;
+        config.profiles(Tenant::default(), &[])?;
         config.peers()?;
         Ok(config.policies()?.policy(&Tenant::default()))
     }
@@ -153,8 +170,9 @@ mod tests {
     fn every_key_is_optional_and_all_of_them_are_taken() {
         assert_eq!(check("").unwrap().code_ttl(), Duration::from_secs(300));
         let all = r#"
-            profiles = ["identity", "platform"]
+            profiles = ["identity", "platform", "engine"]
             identity_tenant = "123"
+            brands = ["123", "ACME"]
             [policy]
             disclosure = "reveal"
             code_ttl_seconds = 60
@@ -189,6 +207,9 @@ mod tests {
             ("profiles = [\"wallet\"]", "no profile `wallet`"),
             ("profiles = [\"identity\", \"identity\"]", "two routes"),
             ("identity_tenant = \"\"", "`identity_tenant`"),
+            ("brands = []", "no brand"),
+            ("brands = [\"a\", \"A\"]", "twice"),
+            ("brands = [\"\"]", "`brands`"),
             ("[peer]\ntrusted_proxies = [\"proxy.example\"]", "proxy.example"),
             ("[peer]\nheader = \"x-forwarded-for\"", "trusted_proxies"),
         ] {

@@ -26,8 +26,8 @@ pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<(OtpAu
     let secrets = secrets(args.dev)?;
     let home = named.clone().unwrap_or_default();
     let users = args.users.as_ref().map(|path| users::read(path, &home)).transpose()?.unwrap_or_default();
-    let first = users.first().map(|user| user.tenant.clone());
-    let profiles = config.profiles(named.or(first).unwrap_or(home))?;
+    let tenants: Vec<_> = users.iter().map(|user| user.tenant.clone()).collect();
+    let profiles = config.profiles(named.or_else(|| tenants.first().cloned()).unwrap_or(home), &tenants)?;
     for limit in config.switched_off() {
         tracing::warn!(limit, "a limit is switched off: for load tests only");
     }

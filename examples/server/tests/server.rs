@@ -45,6 +45,7 @@ in_both_frameworks! {
     namespaces_of_one_database_do_not_meet,
     a_log_at_trace_holds_no_secret,
     the_console_shows_the_code,
+    a_flow_of_engine_is_finished_with_the_code_of_the_mail,
 }
 
 /// Asks for a code and logs in with it.
@@ -81,6 +82,27 @@ fn a_session_outlives_a_restart_and_ends_with_its_logout(framework: &'static str
     server.log_out(&token).expect(200);
     server.me("auth-token", &token).expect(401);
     server.refresh(&answer.data("refreshToken")).expect(401);
+}
+
+fn a_flow_of_engine_is_finished_with_the_code_of_the_mail(framework: &'static str) {
+    let mut place = Place::new(framework, "memory", "");
+    let server = place.start();
+    let ids = json!({"identifierType": "EMAIL", "identifierValue": ADA, "brand": "123"});
+    let ask = |operation: &str, fields: Value| {
+        let mut body = ids.clone();
+        fields.as_object().into_iter().flatten().for_each(|(name, value)| body[name] = value.clone());
+        server.post(&format!("/auth/v1/web/{operation}"), &body).expect(200).body
+    };
+    let flow = ask("token/generate", json!({}))["user"]["sessionId"].clone();
+    assert_eq!(ask("otp/generate", json!({"sessionId": flow}))["status"]["code"], 200);
+    let code = place.code();
+    let done = ask("otp/validate", json!({"sessionId": flow, "otp": code}));
+    assert_eq!((&done["status"]["message"], &done["user"]["role"]), (&json!("SUCCESS"), &json!("USER")), "{done}");
+    let token = done["auth"]["token"].as_str().unwrap_or_default();
+    server.send("GET", "/me", &[("cap_authorization", token), ("cap_brand", "123")], "").expect(200);
+    server.send("GET", "/me", &[("cap_authorization", token), ("cap_brand", "124")], "").expect(401);
+    assert_eq!(ask("token/expire", json!({"token": token}))["status"]["success"], true);
+    server.send("GET", "/me", &[("cap_authorization", token)], "").expect(401);
 }
 
 fn in_memory_everything_ends_with_the_process(framework: &'static str) {
