@@ -9,6 +9,8 @@ mod house;
 mod paths;
 #[path = "floors/rules.rs"]
 mod rules;
+#[path = "floors/statements.rs"]
+mod statements;
 #[path = "floors/tokens.rs"]
 mod tokens;
 #[path = "floors/workspace.rs"]

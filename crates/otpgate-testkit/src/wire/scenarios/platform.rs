@@ -8,7 +8,7 @@ use crate::wire::{Reply, Request, World, other_than};
 
 list![
     w058_w059_sign_in_answers_a_token_and_five_fields,
-    w060_w061_a_wrong_password_and_an_unknown_address_are_one_401,
+    w060_w061_w083_a_wrong_password_and_an_unknown_address_are_one_401,
     w062_w063_w082_what_is_missing_is_said_in_the_page_s_words,
     w064_a_platform_has_users_of_its_own,
     w065_w066_a_code_lives_as_long_as_the_answer_says,
@@ -21,9 +21,11 @@ list![
     w084_who_may_not_is_403,
     w085_under_reveal_an_unknown_user_is_404,
     w087_a_store_that_fails_is_503,
-    w089_w090_five_requests_a_minute_and_address_malformed_ones_too,
+    w086_w089_w090_five_requests_a_minute_and_address_malformed_ones_too,
     w091_three_resets_an_hour_and_address,
     w093_w094_w095_w096_five_failures_lock_the_account,
+    w088_every_error_is_an_object_with_one_text,
+    w099_an_address_is_any_valid_one,
     w098_a_session_lives_thirty_days_and_is_renewed_within_them,
     a80_a_rehash_at_sign_in_never_undoes_a_reset,
     r39_a_code_of_one_profile_is_none_of_another,
@@ -95,7 +97,7 @@ async fn w058_w059_sign_in_answers_a_token_and_five_fields(w: &World) {
     assert_eq!(w.sign_in(B, PASSWORD).await.value()["user"]["id"], json!(2));
 }
 
-async fn w060_w061_a_wrong_password_and_an_unknown_address_are_one_401(w: &World) {
+async fn w060_w061_w083_a_wrong_password_and_an_unknown_address_are_one_401(w: &World) {
     let w = &platform(w).await;
     let wrong = r#"{"error":"Invalid credentials"}"#;
     for (email, password) in [(A, "wrong password"), (NOBODY, PASSWORD), (B, PASSWORD), (A, &"x".repeat(2_000))] {
@@ -289,7 +291,7 @@ async fn w087_a_store_that_fails_is_503(w: &World) {
     w.forgot(A).await.has(503);
 }
 
-async fn w089_w090_five_requests_a_minute_and_address_malformed_ones_too(w: &World) {
+async fn w086_w089_w090_five_requests_a_minute_and_address_malformed_ones_too(w: &World) {
     let w = &platform(w).await;
     let bad = || Request::post("/api/user/signin", "{");
     let routes = ["signin", "signin-otp", "verify-otp", "forgot-password", "reset-password"];
@@ -382,6 +384,47 @@ async fn w098_a_session_lives_thirty_days_and_is_renewed_within_them(w: &World) 
     w.status(&token).await.has(401);
     w.status(&newer).await.has(401);
     w.call(Request::new("POST", "/api/user/refresh").header("token", newer)).await.has(401);
+}
+
+async fn w088_every_error_is_an_object_with_one_text(w: &World) {
+    let w = &platform(w).await;
+    let is_error = |reply: Reply, status: u16| {
+        reply.has(status).with("content-type", "application/json");
+        let body = reply.value();
+        assert!(body["error"].is_string() && body.as_object().is_some_and(|o| o.len() == 1), "{reply}");
+    };
+    let path = "/api/user/signin";
+    let good = json!({ "email": A, "password": PASSWORD, "PlatformId": w.tenant().as_str() });
+    is_error(w.call(Request::post(path, "{")).await, 400);
+    is_error(w.call(Request::new("GET", path)).await, 405);
+    is_error(w.call(Request::post(path, "x".repeat(9_000))).await, 413);
+    is_error(w.call(Request::new("POST", path).header("content-type", "text/plain").body("{}")).await, 415);
+    is_error(w.sign_in(A, "not the one").await, 401);
+    is_error(w.sign_in(BANNED, PASSWORD).await, 403);
+    is_error(w.status("no token").await, 401);
+    is_error(w.sign_out("no token").await, 401);
+    is_error(w.reset("no token", PASSWORD).await, 401);
+    w.move_on();
+    for _ in 0..5 {
+        w.call(Request::json(path, &good)).await;
+    }
+    is_error(w.call(Request::json(path, &good)).await, 429);
+    w.move_on();
+    w.store().fail_all(crate::Failure::Refuse(otpgate_core::StoreErrorKind::Unavailable));
+    is_error(w.call(Request::json(path, &good)).await, 503);
+    w.store().heal();
+}
+
+async fn w099_an_address_is_any_valid_one(w: &World) {
+    let w = &platform(w).await;
+    for email in ["john@example.com", "j.o+tag@mail.example.co.uk", "1@2.example", "o'hara_x-y@xn--bcher-kva.example"] {
+        w.ask_otp(email).await.has(200);
+        w.sign_in(email, PASSWORD).await.has(401);
+    }
+    for no_address in ["[email protected]", "john", "john@", "@example.com", "john@example..com"] {
+        w.ask_otp(no_address).await.has(400);
+        w.sign_in(no_address, PASSWORD).await.has(400);
+    }
 }
 
 async fn a80_a_rehash_at_sign_in_never_undoes_a_reset(w: &World) {
