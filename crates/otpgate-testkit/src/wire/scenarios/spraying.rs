@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::list;
 use crate::wire::people::{A, B, NOBODY};
-use crate::wire::{Request, World, other_than};
+use crate::wire::{Request, SEND, World, other_than};
 
 list![
     q01_hardened_codes_are_eight_characters_typed_in_either_case,
@@ -18,6 +18,7 @@ list![
     q22_a_breaker_refuses_right_and_wrong_known_and_unknown_alike,
     q22_a_breaker_counts_over_nodes_and_profiles_and_opens_again,
     q22_a_passed_challenge_goes_on_while_the_breaker_refuses,
+    q22_a_known_device_goes_on_while_the_breaker_refuses,
     q22_by_default_the_breaker_only_tells,
     r32_the_hundredth_failure_closes_and_a_reset_opens,
 ];
@@ -198,6 +199,25 @@ async fn q22_a_passed_challenge_goes_on_while_the_breaker_refuses(w: &World) {
         w.call(guess(&other_than(&code), "passed")).await.has(401);
     }
     w.call(guess(&code, "passed")).await.has(401);
+}
+
+async fn q22_a_known_device_goes_on_while_the_breaker_refuses(w: &World) {
+    let w = &w.another(|s| s.policy(refuse(5))).await;
+    let code = w.send(A).await;
+    let Some(token) = w.guess(A, &code).await.header("otpgate-device").map(str::to_owned) else {
+        panic!("no device token");
+    };
+    spray(w, 0..5).await;
+    let ask = Request::json(SEND, &json!({ "email": A })).header("otpgate-device", token.clone());
+    w.call(ask).await.has(200);
+    let code = w.code_for(A).await;
+    let guess = |email: &str, code: &str, token: &str| w.guess_of(email, code).header("otpgate-device", token);
+    w.call(guess(A, &code, "made up")).await.fails(429, TOO_MANY);
+    // Its token speaks for its own address and for no other.
+    let other = w.send(B).await;
+    w.call(guess(B, &other, &token)).await.fails(429, TOO_MANY);
+    w.call(guess(A, &other_than(&code), &token)).await.fails(401, WRONG);
+    w.call(guess(A, &code, &token)).await.has(200);
 }
 
 async fn q22_by_default_the_breaker_only_tells(w: &World) {
