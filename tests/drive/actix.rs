@@ -9,14 +9,14 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::web::{self, get, post};
 use actix_web::{App, HttpRequest, HttpResponse, Responder};
-use otpgate::{Gate, MaybeSession, Session};
+use otpgate::{Gate, MaybeSession, RequireFresh, Session};
 use otpgate_actix::GateTransform;
 use otpgate_core::runtime::BoxFuture;
 use otpgate_testkit::wire::{Driver, Mounted, Reply, Request};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
-use super::host::Shown;
+use super::host::{Shown, admins};
 
 /// actix-web.
 #[derive(Clone, Copy, Debug)]
@@ -92,10 +92,14 @@ pub(crate) fn app(
 > {
     let me = |session: Session| async move { Shown::from(&session) };
     let maybe = |session: MaybeSession| async move { Shown::from(&session) };
+    let fresh = |RequireFresh(session): RequireFresh<300>| async move { Shown::from(&session) };
+    let only_admins = GateTransform::required(gate.clone(), admins());
     App::new()
         .wrap(GateTransform::new(gate))
         .service(web::resource("/me").route(get().to(me)).route(post().to(me)))
         .service(web::resource("/maybe").route(get().to(maybe)))
+        .service(web::resource("/fresh").route(get().to(fresh)))
+        .service(web::resource("/admin").wrap(only_admins).route(get().to(me)))
 }
 
 impl Responder for Shown {

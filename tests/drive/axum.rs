@@ -9,12 +9,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, http};
 use http_body_util::BodyExt as _;
-use otpgate::{Gate, MaybeSession, Session};
+use otpgate::{Gate, MaybeSession, RequireFresh, Session};
 use otpgate_core::runtime::BoxFuture;
 use otpgate_testkit::wire::{Driver, Mounted, Reply, Request};
+use otpgate_tower::GateLayer;
 use tower::ServiceExt as _;
 
-use super::host::Shown;
+use super::host::{Shown, admins};
 
 /// axum.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,10 @@ impl Driver for Axum {
 pub(crate) fn app(gate: Gate) -> Router {
     let me = |session: Session| async move { Shown::from(&session) };
     let maybe = |session: MaybeSession| async move { Shown::from(&session) };
-    Router::new().route("/me", get(me).post(me)).route("/maybe", get(maybe)).layer(otpgate_axum::layer(gate))
+    let fresh = |RequireFresh(session): RequireFresh<300>| async move { Shown::from(&session) };
+    let admins = Router::new().route("/admin", get(me)).route_layer(GateLayer::required(gate.clone(), admins()));
+    let app = Router::new().route("/me", get(me).post(me)).route("/maybe", get(maybe)).route("/fresh", get(fresh));
+    app.merge(admins).layer(otpgate_axum::layer(gate))
 }
 
 impl IntoResponse for Shown {

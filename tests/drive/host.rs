@@ -1,7 +1,14 @@
 //! What the host's own routes answer, alike in both frameworks.
 
-use otpgate::{MaybeSession, Session};
+use std::time::Duration;
+
+use otpgate::{MaybeSession, Needs, Session};
 use serde_json::{Value, json};
+
+/// What `/admin` needs.
+pub(crate) fn admins() -> Needs {
+    Needs { fresh: Some(Duration::from_secs(600)), role: Some("admin".to_owned()) }
+}
 
 /// A session as `/me` and `/maybe` show it.
 #[derive(Clone, Debug)]

@@ -6,5 +6,6 @@ mod capture;
 mod drive;
 mod hangup;
 mod logs;
+mod methods;
 mod mounting;
 mod rotation;

@@ -3,13 +3,14 @@
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::web::Payload;
 use actix_web::{Error, FromRequest, HttpMessage};
-use otpgate_http::{Body, Gate, Judged};
+use otpgate_http::{Body, Gate, Judged, Needs};
 
 use crate::convert;
 
@@ -18,6 +19,7 @@ use crate::convert;
 pub struct GateTransform {
     gate: Gate,
     mode: Mode,
+    needs: Arc<Needs>,
 }
 
 /// What the middleware does with a request.
@@ -35,19 +37,23 @@ impl GateTransform {
     /// Answers the standard routes, and leaves a [`Judged`] in the extensions of every other request.
     #[must_use]
     pub fn new(gate: Gate) -> Self {
-        Self { gate, mode: Mode::Mount }
+        Self::of(gate, Mode::Mount)
     }
 
     /// Judges only: the standard routes are mounted elsewhere, or nowhere.
     #[must_use]
     pub fn judging(gate: Gate) -> Self {
-        Self { gate, mode: Mode::Judge }
+        Self::of(gate, Mode::Judge)
     }
 
-    /// Refuses every request without a good session.
+    /// Refuses every request without a good session that has what it needs.
     #[must_use]
-    pub fn required(gate: Gate) -> Self {
-        Self { gate, mode: Mode::Require }
+    pub fn required(gate: Gate, needs: Needs) -> Self {
+        Self { needs: Arc::new(needs), ..Self::of(gate, Mode::Require) }
+    }
+
+    fn of(gate: Gate, mode: Mode) -> Self {
+        Self { gate, mode, needs: Arc::default() }
     }
 }
 
@@ -64,7 +70,7 @@ where
     type Future = Ready<Result<GateMiddleware<S>, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(GateMiddleware { service: Rc::new(service), gate: self.gate.clone(), mode: self.mode }))
+        ready(Ok(GateMiddleware { service: Rc::new(service), gate: self.clone() }))
     }
 }
 
@@ -72,8 +78,7 @@ where
 #[derive(Debug)]
 pub struct GateMiddleware<S> {
     service: Rc<S>,
-    gate: Gate,
-    mode: Mode,
+    gate: GateTransform,
 }
 
 impl<S, B> Service<ServiceRequest> for GateMiddleware<S>
@@ -91,14 +96,13 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (gate, mode, service) = (self.gate.clone(), self.mode, Rc::clone(&self.service));
-        Box::pin(async move { handle(gate, mode, service, request).await })
+        let (gate, service) = (self.gate.clone(), Rc::clone(&self.service));
+        Box::pin(async move { handle(gate, service, request).await })
     }
 }
 
 async fn handle<S, B>(
-    gate: Gate,
-    mode: Mode,
+    GateTransform { gate, mode, needs }: GateTransform,
     service: Rc<S>,
     request: ServiceRequest,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error>
@@ -125,7 +129,7 @@ where
         None => gate.judge(&method, &headers).await,
     };
     if mode == Mode::Require
-        && let Err(reply) = judged.session()
+        && let Err(reply) = judged.session_with(&needs)
     {
         let response: actix_web::HttpResponse<BoxBody> = convert::response(&reply);
         return Ok(request.into_response(response).map_into_right_body());

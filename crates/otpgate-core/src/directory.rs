@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Identifier, PasswordHash, Tenant, UserId};
+use crate::{Identifier, IdentifierKind, PasswordHash, Tenant, UserId};
 
 /// What otpgate knows of a user: read from the host at login, at refresh and where a route shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,10 @@ pub struct User {
     pub status: String,
     /// Whether the user may have sessions: false for banned, disabled and pending ones.
     pub admitted: bool,
+    /// Whether the host itself has seen proof that the addresses are the user's, by a link it mailed for example. Where it has
+    /// not, the first code that comes back discards every password and session from before: somebody else may have signed
+    /// up with the address.
+    pub verified: bool,
     /// Whether the user is registered in the app, as `engine` shows it.
     pub app_registered: bool,
     /// The default organisation.
@@ -38,7 +42,7 @@ pub struct User {
 }
 
 impl User {
-    /// An admitted user with status `active`, role `user` and nothing else.
+    /// An admitted user with status `active`, role `user` and nothing else; not verified.
     #[must_use]
     pub fn new(id: UserId) -> Self {
         Self {
@@ -51,10 +55,21 @@ impl User {
             roles: Vec::new(),
             status: "active".to_owned(),
             admitted: true,
+            verified: false,
             app_registered: false,
             organization: String::new(),
             organizations: Vec::new(),
         }
+    }
+
+    /// Puts an identifier where its kind stands.
+    pub(crate) fn set_identifier(&mut self, identifier: &Identifier) {
+        let place = match identifier.kind() {
+            IdentifierKind::Email => &mut self.email,
+            IdentifierKind::Phone => &mut self.phone,
+            IdentifierKind::Username => &mut self.username,
+        };
+        *place = Some(identifier.as_str().to_owned());
     }
 }
 
@@ -95,7 +110,8 @@ pub trait Directory: Send + Sync + 'static {
 /// # Contract
 /// 1. After `set_password` is `Ok`, `password` gives that hash on every connection.
 /// 2. An unknown user has no password; setting one is `Ok(false)`.
-/// 3. `swap_password` compares and replaces atomically: a sign-in that hashes anew never undoes a reset beside it.
+/// 3. After `remove_password` is `Ok`, `password` gives none on every connection.
+/// 4. `swap_password` compares and replaces atomically: a sign-in that hashes anew never undoes a reset beside it.
 #[async_trait]
 pub trait Passwords: Send + Sync + 'static {
     /// The user's password hash.
@@ -109,6 +125,12 @@ pub trait Passwords: Send + Sync + 'static {
     /// # Errors
     /// [`DirectoryError`]; the old or the new one stands then.
     async fn set_password(&self, tenant: &Tenant, id: &UserId, hash: &PasswordHash) -> Result<bool, DirectoryError>;
+
+    /// Takes the user's password away; one who has none, and one who is unknown, stays so.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]; the password stands or is gone then.
+    async fn remove_password(&self, tenant: &Tenant, id: &UserId) -> Result<(), DirectoryError>;
 
     /// Replaces the user's password hash if it still is `old`, in one atomic step; the answer is whether it was.
     ///
@@ -144,6 +166,9 @@ macro_rules! forward_directory {
             }
             async fn set_password(&self, tenant: &Tenant, id: &UserId, hash: &PasswordHash) -> Result<bool, DirectoryError> {
                 (**self).set_password(tenant, id, hash).await
+            }
+            async fn remove_password(&self, tenant: &Tenant, id: &UserId) -> Result<(), DirectoryError> {
+                (**self).remove_password(tenant, id).await
             }
             async fn swap_password(
                 &self,

@@ -49,6 +49,8 @@ pub enum EventKind {
     LoggedOut,
     /// All sessions of a user were ended.
     LoggedOutEverywhere,
+    /// All sessions of a user but one were ended.
+    LoggedOutElsewhere,
     /// A password reset was asked for.
     ResetRequested,
     /// A password was set by a reset token.
@@ -64,6 +66,20 @@ pub enum EventKind {
     BreakerRefused,
     /// So many wrong codes in a row that the identifier takes none any more, until a reset or the host opens it.
     IdentifierClosed,
+    /// An unknown address proved itself and became a user.
+    Registered,
+    /// An address was proven for the first time: passwords and sessions from before were discarded.
+    UnprovenDiscarded,
+    /// The host disabled a user.
+    Disabled,
+    /// The host let a user in again.
+    Enabled,
+    /// The host changed a user; everything open was ended.
+    UserChanged,
+    /// The host opened the lock of an identifier.
+    Unlocked,
+    /// The host erased a user.
+    Forgotten,
 }
 
 impl EventKind {
@@ -87,12 +103,20 @@ impl EventKind {
             Self::RefreshReused => "refresh_reused",
             Self::LoggedOut => "logged_out",
             Self::LoggedOutEverywhere => "logged_out_everywhere",
+            Self::LoggedOutElsewhere => "logged_out_elsewhere",
             Self::ResetRequested => "reset_requested",
             Self::PasswordReset => "password_reset",
             Self::SendValveClosed => "send_valve_closed",
             Self::WrongGuesses { .. } => "wrong_guesses",
             Self::BreakerRefused => "breaker_refused",
             Self::IdentifierClosed => "identifier_closed",
+            Self::Registered => "registered",
+            Self::UnprovenDiscarded => "unproven_discarded",
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
+            Self::UserChanged => "user_changed",
+            Self::Unlocked => "unlocked",
+            Self::Forgotten => "forgotten",
         }
     }
 }

@@ -65,6 +65,8 @@ pub enum Refusal {
     UnknownUser,
     /// No session came with the request, or not a good one.
     NotAuthenticated,
+    /// The session is good, and its person has proven themselves too long ago for this (RFC 9470).
+    NotFresh,
     /// The person is known, and may not.
     Forbidden,
     /// The store or the directory failed: nothing was granted and no check was skipped.
@@ -101,6 +103,7 @@ impl Refusal {
             Self::BreakerOpen { .. } => "breaker_open",
             Self::UnknownUser => "unknown_user",
             Self::NotAuthenticated => "not_authenticated",
+            Self::NotFresh => "not_fresh",
             Self::Forbidden => "forbidden",
             Self::Unavailable => "unavailable",
             Self::Defect => "defect",

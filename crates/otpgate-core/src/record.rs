@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::{Bucket, Policy};
 use crate::secret::{Kid, Mac};
-use crate::{IdentifierKind, Owner, Profile, SessionId, Tenant, Timestamp, UserId};
+use crate::{Agent, IdentifierKind, Network, Owner, Profile, SessionId, Tenant, Timestamp, UserId};
 
 /// Something kept in a [`crate::Store`].
 pub(crate) trait Recorded: Serialize + DeserializeOwned {
@@ -94,13 +94,23 @@ pub(crate) enum CodeState {
     Used([u8; 16]),
 }
 
+/// Whom a code was made for; it is right for them alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Audience {
+    /// The user of the identifier.
+    User,
+    /// Somebody who may become its user: never right once there is one.
+    Newcomer,
+    /// Nobody: never sent, never right.
+    Nobody,
+}
+
 /// One code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Slot {
     pub(crate) key: SlotKey,
     pub(crate) state: CodeState,
-    /// Made for nobody: never sent, never right.
-    pub(crate) decoy: bool,
+    pub(crate) audience: Audience,
     /// The account's epoch when it was made: a code dies with every bump.
     pub(crate) epoch: u64,
     pub(crate) kid: Kid,
@@ -224,6 +234,8 @@ pub(crate) struct ResetTicket {
 pub(crate) struct ResetRecord {
     pub(crate) tenant: Tenant,
     pub(crate) user: Option<UserId>,
+    /// A digest of the address that the token was mailed to: whoever brings it has shown the address to be theirs.
+    pub(crate) address: [u8; 16],
     pub(crate) expires_at: Timestamp,
 }
 
@@ -247,7 +259,12 @@ pub(crate) struct AccountRecord {
     pub(crate) resetting_until: Option<Timestamp>,
     /// (session, opened, ends), oldest first.
     pub(crate) sessions: Vec<(SessionId, Timestamp, Timestamp)>,
+    /// Digests of the identifiers that a person has shown to be theirs, oldest first.
+    pub(crate) proven: Vec<[u8; 16]>,
 }
+
+/// The most identifiers that an account is known to own; the oldest goes, and has to be proven again.
+const MOST_PROVEN: usize = 8;
 
 impl AccountRecord {
     pub(crate) fn new(owner: Option<Owner>) -> Self {
@@ -259,6 +276,16 @@ impl AccountRecord {
             reset: None,
             resetting_until: None,
             sessions: Vec::new(),
+            proven: Vec::new(),
+        }
+    }
+
+    /// Notes that a person has shown `address` to be theirs.
+    pub(crate) fn note_proven(&mut self, address: [u8; 16]) {
+        if !self.proven.contains(&address) {
+            let surplus = (self.proven.len() + 1).saturating_sub(MOST_PROVEN);
+            self.proven.drain(..surplus);
+            self.proven.push(address);
         }
     }
 }
@@ -268,7 +295,8 @@ impl Recorded for AccountRecord {
 
     fn expires_at(&self) -> Timestamp {
         // Once bumped it must outlive everything that carries an older epoch.
-        if self.epoch > 0 || self.device_epoch > 0 || self.disabled {
+        // A forgotten proof would discard a password a second time.
+        if self.epoch > 0 || self.device_epoch > 0 || self.disabled || !self.proven.is_empty() {
             return Timestamp::NEVER;
         }
         let reset = self.reset.iter().map(|r| r.expires_at);
@@ -307,6 +335,9 @@ pub(crate) struct LiveSession {
     /// What a session of `engine` is bound to, and the hash and end of its key, which does not rotate.
     pub(crate) binding: Option<Binding>,
     pub(crate) key: Option<([u8; 32], Timestamp)>,
+    /// Where it was opened from, roughly, and by what.
+    pub(crate) network: Option<Network>,
+    pub(crate) agent: Option<Agent>,
 }
 
 impl fmt::Debug for LiveSession {
@@ -370,7 +401,7 @@ mod tests {
             slots: vec![Slot {
                 key: SlotKey::Open(Profile::Identity, Purpose::Login),
                 state: CodeState::Used([7; 16]),
-                decoy: true,
+                audience: Audience::Nobody,
                 epoch: 300,
                 kid: Kid::showing([8; 8]),
                 salt: [9; 16],
@@ -396,6 +427,7 @@ mod tests {
             reset: Some(ResetTicket { hash: [4; 32], expires_at: t(5) }),
             resetting_until: Some(t(6)),
             sessions: vec![(SessionId::from_bytes([7; 16]), t(8), t(9))],
+            proven: vec![[10; 16]],
         }
     }
 
@@ -421,6 +453,8 @@ mod tests {
                 rotated_at: t(9),
                 binding: Some(Binding { identifier: [12; 16], device: Some([13; 16]) }),
                 key: Some(([10; 32], t(11))),
+                network: Some(Network::V4([192, 0, 2])),
+                agent: Agent::read("a"),
             })),
         }
     }
@@ -429,7 +463,12 @@ mod tests {
     fn golden_bytes_stay_as_they_are() {
         let ended = SessionRecord { owner: [1; 32], state: SessionState::Ended { until: t(2) } };
         let address = AddressRecord { buckets: vec![(Bucket::Platform, vec![t(1), t(1_700_000_000_000)])] };
-        let reset = ResetRecord { tenant: Tenant::new("t").unwrap(), user: UserId::new("u").ok(), expires_at: t(2) };
+        let reset = ResetRecord {
+            tenant: Tenant::new("t").unwrap(),
+            user: UserId::new("u").ok(),
+            address: [3; 16],
+            expires_at: t(2),
+        };
         let flow = FlowRecord {
             tenant: Tenant::new("t").unwrap(),
             kind: IdentifierKind::Username,

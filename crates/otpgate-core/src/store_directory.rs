@@ -1,5 +1,7 @@
 //! A ready directory that keeps its users in the same store as everything else.
 
+mod people;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,71 +31,10 @@ impl StoreDirectory {
         Self { store: Arc::new(store), secrets: secrets.clone(), entropy: Arc::new(OsEntropy) }
     }
 
-    /// Adds a user; one whose id the tenant has already is left as it is, and the answer is `false`.
-    ///
-    /// # Errors
-    /// [`DirectoryError`] when the store fails, when an identifier is not valid, or when another user of the tenant has it.
-    pub async fn add(&self, tenant: &Tenant, user: &User) -> Result<bool, DirectoryError> {
-        let key = self.user_key(tenant, &user.id);
-        if self.store.load(&key).await?.is_some() {
-            return Ok(false);
-        }
-        for identifier in identifiers(user)? {
-            self.claim(tenant, &identifier, &user.id).await?;
-        }
-        self.note_tenant(tenant).await?;
-        let entry = UserEntry { owner: self.secrets.owner(tenant, &user.id).0, user: user.clone(), password: None };
-        Ok(self.put(&key, Expect::Absent, &entry).await? == Swapped::Yes)
-    }
-
-    /// Replaces a user that the tenant has; the answer is `false` when it has none of this id.
-    ///
-    /// The engine reads a user at login and refresh. For effect on open sessions, end them as well.
-    ///
-    /// # Errors
-    /// As [`StoreDirectory::add`].
-    pub async fn replace(&self, tenant: &Tenant, user: &User) -> Result<bool, DirectoryError> {
-        let key = self.user_key(tenant, &user.id);
-        let Some(record) = self.store.load(&key).await? else { return Ok(false) };
-        let UserEntry { user: kept, password, .. } = UserEntry::decode(&record.value).map_err(DirectoryError::new)?;
-        let wanted = identifiers(user)?;
-        for identifier in &wanted {
-            self.claim(tenant, identifier, &user.id).await?;
-        }
-        let entry = UserEntry { owner: self.secrets.owner(tenant, &user.id).0, user: user.clone(), password };
-        if self.put(&key, Expect::Revision(record.revision), &entry).await? == Swapped::No {
-            return Err(DirectoryError::new("the user was changed at the same time"));
-        }
-        for old in identifiers(&kept)?.iter().filter(|i| !wanted.contains(i)) {
-            self.release(tenant, old, &user.id).await?;
-        }
-        Ok(true)
-    }
-
-    /// Makes `identifier` point at `user`, unless another user has it.
-    async fn claim(&self, tenant: &Tenant, identifier: &Identifier, user: &UserId) -> Result<(), DirectoryError> {
-        let key = self.login_key(tenant, identifier);
-        let taken = || DirectoryError::new("another user of the tenant has this identifier");
-        let expect = match self.store.load(&key).await? {
-            None => Expect::Absent,
-            Some(record) => {
-                let entry = LoginEntry::decode(&record.value).map_err(DirectoryError::new)?;
-                if entry.user == *user {
-                    return Ok(());
-                }
-                // A pointer to a user that never came to be, or has moved on, holds nothing.
-                let holder = self.get(tenant, &entry.user).await?;
-                if holder.is_some_and(|u| identifiers(&u).is_ok_and(|all| all.contains(identifier))) {
-                    return Err(taken());
-                }
-                Expect::Revision(record.revision)
-            }
-        };
-        let entry = LoginEntry { owner: self.secrets.owner(tenant, user).0, user: user.clone() };
-        match self.put(&key, expect, &entry).await? {
-            Swapped::Yes => Ok(()),
-            Swapped::No => Err(taken()),
-        }
+    /// The same directory with another source of unpredictable bytes; ids of users who register themselves come from it.
+    #[must_use]
+    pub fn with_entropy(self, entropy: impl Entropy) -> Self {
+        Self { entropy: Arc::new(entropy), ..self }
     }
 
     async fn release(&self, tenant: &Tenant, identifier: &Identifier, user: &UserId) -> Result<(), DirectoryError> {
@@ -108,7 +49,13 @@ impl StoreDirectory {
         Ok(())
     }
 
-    async fn put<R: Recorded>(&self, key: &Key, expect: Expect, entry: &R) -> Result<Swapped, DirectoryError> {
+    /// Writes a record under a revision of its own, which comes back with the answer.
+    async fn put<R: Recorded>(
+        &self,
+        key: &Key,
+        expect: Expect,
+        entry: &R,
+    ) -> Result<(Revision, Swapped), DirectoryError> {
         let mut revision = [0; 16];
         self.entropy.fill(&mut revision).map_err(DirectoryError::new)?;
         let record = Record {
@@ -117,7 +64,8 @@ impl StoreDirectory {
             owner: entry.owner(),
             value: entry.encode().map_err(DirectoryError::new)?,
         };
-        Ok(self.store.swap(key, expect, Some(&record)).await?)
+        let swapped = self.store.swap(key, expect, Some(&record)).await?;
+        Ok((record.revision, swapped))
     }
 
     /// A tenant is known from its first user on.
@@ -177,7 +125,7 @@ impl Passwords for StoreDirectory {
     }
 
     async fn set_password(&self, tenant: &Tenant, id: &UserId, hash: &PasswordHash) -> Result<bool, DirectoryError> {
-        self.change_password(tenant, id, None, hash).await
+        self.change_password(tenant, id, None, Some(hash)).await
     }
 
     async fn swap_password(
@@ -187,18 +135,22 @@ impl Passwords for StoreDirectory {
         old: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<bool, DirectoryError> {
-        self.change_password(tenant, id, Some(old), new).await
+        self.change_password(tenant, id, Some(old), Some(new)).await
+    }
+
+    async fn remove_password(&self, tenant: &Tenant, id: &UserId) -> Result<(), DirectoryError> {
+        self.change_password(tenant, id, None, None).await.map(drop)
     }
 }
 
 impl StoreDirectory {
-    /// Puts a hash into the user's record, if the one there is `old` where one is named.
+    /// Puts a hash into the user's record, or takes it out, if the one there is `old` where one is named.
     async fn change_password(
         &self,
         tenant: &Tenant,
         id: &UserId,
         old: Option<&PasswordHash>,
-        new: &PasswordHash,
+        new: Option<&PasswordHash>,
     ) -> Result<bool, DirectoryError> {
         let key = self.user_key(tenant, id);
         loop {
@@ -207,9 +159,9 @@ impl StoreDirectory {
             if old.is_some_and(|old| entry.password.as_deref() != Some(old.as_str())) {
                 return Ok(false);
             }
-            entry.password = Some(new.as_str().to_owned());
+            entry.password = new.map(|new| new.as_str().to_owned());
             // Lost to another change of the user: look again at what it has become.
-            if self.put(&key, Expect::Revision(record.revision), &entry).await? == Swapped::Yes {
+            if self.put(&key, Expect::Revision(record.revision), &entry).await?.1 == Swapped::Yes {
                 return Ok(true);
             }
         }

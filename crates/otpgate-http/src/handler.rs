@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use http::header::USER_AGENT;
 use otpgate_core::engine::{Caller, FlowOpened, LiveSession};
 use otpgate_core::secret::AccessToken;
-use otpgate_core::{Profile, Refusal};
+use otpgate_core::{Agent, Profile, Refusal};
 use serde_json::{Map, Value};
 
 use crate::cookies::Cookies;
@@ -105,13 +106,19 @@ impl Asking<'_> {
             None => mount.tenant.clone().unwrap_or_default(),
         };
         let (device, trust) = (gate.device(headers), gate.trust(headers));
-        let caller = Caller { profile: mount.table.profile, tenant, address, device, trust };
+        let known = Caller::new(mount.table.profile, tenant);
+        let caller = Caller { address, device, trust, agent: agent(headers), ..known };
         let guard = mount.availability_guard.as_ref().filter(|_| spec.name == RouteName::CheckAvailability);
         if guard.is_some_and(|lets_through| !lets_through(headers)) {
             return Err(Fault::Refused(Refusal::Forbidden));
         }
         perform(gate, mount.table, &caller, operation, credential).await
     }
+}
+
+/// What the client says it is; the first header where it says so twice.
+fn agent(headers: &HeaderMap) -> Option<Agent> {
+    headers.get(USER_AGENT).and_then(|said| Agent::read(&String::from_utf8_lossy(said.as_bytes())))
 }
 
 async fn perform(

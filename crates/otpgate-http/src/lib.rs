@@ -27,4 +27,4 @@ pub use peer::PeerPolicy;
 pub use profile::{FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT};
 pub use reply::Reply;
 pub use runtime::TokioRuntime;
-pub use verdict::{Judged, Refused, Session, Verdict};
+pub use verdict::{Judged, Needs, Refused, Session, Verdict};

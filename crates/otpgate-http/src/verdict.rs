@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use otpgate_core::Refusal;
 use otpgate_core::engine::LiveSession;
@@ -35,6 +36,15 @@ impl Deref for Session {
     fn deref(&self) -> &LiveSession {
         &self.live
     }
+}
+
+/// What a route needs of a session besides being good; the default is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The longest time since the person has proven who they are.
+    pub fresh: Option<Duration>,
+    /// A role that the session carries: those of its user at login or the last refresh.
+    pub role: Option<String>,
 }
 
 /// Why a credential was refused.
@@ -100,6 +110,23 @@ impl Judged {
     /// the shape of the profile whose header or cookie carried the credential.
     pub fn session(&self) -> Result<Session, Box<Reply>> {
         self.maybe_session()?.ok_or_else(|| self.refuse(Refusal::NotAuthenticated))
+    }
+
+    /// The session, for a route that needs more than a good one.
+    ///
+    /// # Errors
+    /// As [`Judged::session`]; 403 without the role, and 401 with a reason of its own when the person has proven themselves too
+    /// long ago.
+    pub fn session_with(&self, needs: &Needs) -> Result<Session, Box<Reply>> {
+        let session = self.session()?;
+        if needs.role.as_ref().is_some_and(|role| !session.roles.contains(role)) {
+            return Err(self.refuse(Refusal::Forbidden));
+        }
+        let age = self.gate.engine().now().since(session.authenticated_at);
+        if needs.fresh.is_some_and(|most| age >= most) {
+            return Err(self.refuse(Refusal::NotFresh));
+        }
+        Ok(session)
     }
 
     /// The session, for a route that can do without one; a bad credential is refused all the same.

@@ -1,9 +1,10 @@
 //! The layer and what it is to do.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::Extensions;
-use otpgate_http::Gate;
+use otpgate_http::{Gate, Needs};
 use tower_layer::Layer;
 
 use crate::GateService;
@@ -17,6 +18,7 @@ pub struct PeerAddr(pub IpAddr);
 pub struct GateLayer {
     pub(crate) gate: Gate,
     pub(crate) mode: Mode,
+    pub(crate) needs: Arc<Needs>,
     pub(crate) peer: fn(&Extensions) -> Option<IpAddr>,
 }
 
@@ -35,19 +37,23 @@ impl GateLayer {
     /// Answers the standard routes, and leaves a [`otpgate_http::Judged`] in the extensions of every other request.
     #[must_use]
     pub fn new(gate: Gate) -> Self {
-        Self { gate, mode: Mode::Mount, peer: own_peer }
+        Self::of(gate, Mode::Mount)
     }
 
     /// Judges only: the standard routes are mounted elsewhere, or nowhere.
     #[must_use]
     pub fn judging(gate: Gate) -> Self {
-        Self { gate, mode: Mode::Judge, peer: own_peer }
+        Self::of(gate, Mode::Judge)
     }
 
-    /// Refuses every request without a good session.
+    /// Refuses every request without a good session that has what it needs.
     #[must_use]
-    pub fn required(gate: Gate) -> Self {
-        Self { gate, mode: Mode::Require, peer: own_peer }
+    pub fn required(gate: Gate, needs: Needs) -> Self {
+        Self { needs: Arc::new(needs), ..Self::of(gate, Mode::Require) }
+    }
+
+    fn of(gate: Gate, mode: Mode) -> Self {
+        Self { gate, mode, needs: Arc::default(), peer: own_peer }
     }
 
     /// Reads the socket's address by `peer` where no [`PeerAddr`] is set.

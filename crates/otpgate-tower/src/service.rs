@@ -2,13 +2,14 @@
 
 use std::error::Error;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use otpgate_http::{Body, Gate, Judged, Reply, Route};
+use otpgate_http::{Body, Gate, Judged, Needs, Reply, Route};
 use tower_service::Service;
 
 use crate::layer::Mode;
@@ -40,7 +41,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let GateLayer { gate, mode, peer } = &self.layer;
+        let GateLayer { gate, mode, needs, peer } = &self.layer;
         if *mode == Mode::Mount
             && let Some(route) = gate.route(request.method(), request.uri().path(), request.headers())
         {
@@ -57,8 +58,8 @@ where
         // The service that was polled ready is the one to call; its clone waits for the next request.
         let next = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, next);
-        let (gate, require) = (gate.clone(), *mode == Mode::Require);
-        ResponseFuture::asked(Box::pin(judge(gate, require, known, inner, request)))
+        let needs = (*mode == Mode::Require).then(|| Arc::clone(needs));
+        ResponseFuture::asked(Box::pin(judge(gate.clone(), needs, known, inner, request)))
     }
 }
 
@@ -89,7 +90,7 @@ where
 
 async fn judge<S, B, R>(
     gate: Gate,
-    require: bool,
+    needs: Option<Arc<Needs>>,
     known: Option<Judged>,
     mut inner: S,
     mut request: Request<B>,
@@ -101,7 +102,9 @@ where
         Some(judged) => judged,
         None => gate.judge(request.method(), request.headers()).await,
     };
-    if require && let Err(reply) = judged.session() {
+    if let Some(needs) = needs
+        && let Err(reply) = judged.session_with(&needs)
+    {
         return Ok(respond(*reply));
     }
     request.extensions_mut().insert(judged);

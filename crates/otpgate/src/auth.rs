@@ -6,8 +6,8 @@ use std::sync::Arc;
 use otpgate_core::engine::{Parts, PasswordParts};
 use otpgate_core::token::TokenSettings;
 use otpgate_core::{
-    Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, PolicyBook, Runtime, Secrets, SmsSender, Store,
-    Tenant,
+    Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, PolicyBook, Registration, Runtime, Secrets,
+    SmsSender, Store, Tenant,
 };
 use otpgate_http::{Gate, PeerPolicy, Profiles, TokioRuntime};
 
@@ -120,6 +120,12 @@ impl OtpAuthBuilder {
     /// Password hashes and how they are made; default none, and then no route takes a password.
     pub fn passwords(mut self, passwords: PasswordParts) -> Self {
         self.parts.passwords = Some(passwords);
+        self
+    }
+
+    /// What becomes of an unknown address that asks for a code; default [`Registration::Closed`].
+    pub fn registration(mut self, registration: Registration) -> Self {
+        self.parts.registration = registration;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use otpgate_core::User;
+use otpgate_core::{Timestamp, User};
 
 /// The good session of this request; without one the route answers 401 (403 for a foreign organisation or another site, 503 when the store
 /// is down) in the shape of the profile whose header carried the credential.
@@ -15,6 +15,12 @@ impl Session {
     pub fn has_role(&self, role: &str) -> bool {
         self.0.roles.iter().any(|r| r == role)
     }
+
+    /// When the person proved who they are: at the login that opened the session. A refresh changes nothing.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Timestamp {
+        self.0.authenticated_at
+    }
 }
 
 impl Deref for Session {
@@ -24,6 +30,21 @@ impl Deref for Session {
         &self.0
     }
 }
+
+/// The session of a person who proved themselves less than `SECONDS` ago, for what a stolen session must not do; with an older
+/// one the route answers 401 and asks for a new login (RFC 9470), and refuses everything else as [`Session`] does.
+///
+/// [`crate::Required::fresh`] does the same for a whole sub-router.
+///
+/// ```
+/// use otpgate::RequireFresh;
+///
+/// async fn change_address(RequireFresh(session): RequireFresh<300>) -> String {
+///     format!("{} proved themselves at {}", session.user_id, session.authenticated_at().millis())
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequireFresh<const SECONDS: u64>(pub Session);
 
 /// The session of this request, or none when no credential came. A bad credential is refused as by [`Session`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +56,20 @@ pub struct CurrentUser(pub User);
 
 #[cfg(any(feature = "axum", feature = "actix"))]
 mod shared {
-    use otpgate_core::Refusal;
-    use otpgate_http::{Judged, Reply};
+    use std::time::Duration;
 
-    use super::{CurrentUser, MaybeSession, Session};
+    use otpgate_core::Refusal;
+    use otpgate_http::{Judged, Needs, Reply};
+
+    use super::{CurrentUser, MaybeSession, RequireFresh, Session};
 
     pub(super) fn session(judged: &Judged) -> Result<Session, Box<Reply>> {
         judged.session().map(Session)
+    }
+
+    pub(super) fn fresh<const SECONDS: u64>(judged: &Judged) -> Result<RequireFresh<SECONDS>, Box<Reply>> {
+        let needs = Needs { fresh: Some(Duration::from_secs(SECONDS)), ..Needs::default() };
+        judged.session_with(&needs).map(|session| RequireFresh(Session(session)))
     }
 
     pub(super) fn maybe(judged: &Judged) -> Result<MaybeSession, Box<Reply>> {
@@ -64,7 +92,7 @@ mod axum_side {
     use http::request::Parts;
     use otpgate_axum::{Rejection, judged};
 
-    use super::{CurrentUser, MaybeSession, Session, shared};
+    use super::{CurrentUser, MaybeSession, RequireFresh, Session, shared};
 
     impl<S: Send + Sync> FromRequestParts<S> for Session {
         type Rejection = Rejection;
@@ -79,6 +107,14 @@ mod axum_side {
 
         async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
             Ok(shared::maybe(judged(parts)?)?)
+        }
+    }
+
+    impl<const SECONDS: u64, S: Send + Sync> FromRequestParts<S> for RequireFresh<SECONDS> {
+        type Rejection = Rejection;
+
+        async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+            Ok(shared::fresh(judged(parts)?)?)
         }
     }
 
@@ -100,7 +136,7 @@ mod actix_side {
     use actix_web::{FromRequest, HttpRequest};
     use otpgate_actix::{Rejection, judged};
 
-    use super::{CurrentUser, MaybeSession, Session, shared};
+    use super::{CurrentUser, MaybeSession, RequireFresh, Session, shared};
 
     impl FromRequest for Session {
         type Error = Rejection;
@@ -117,6 +153,15 @@ mod actix_side {
 
         fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
             ready(judged(request).and_then(|judged| Ok(shared::maybe(&judged)?)))
+        }
+    }
+
+    impl<const SECONDS: u64> FromRequest for RequireFresh<SECONDS> {
+        type Error = Rejection;
+        type Future = Ready<Result<Self, Rejection>>;
+
+        fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+            ready(judged(request).and_then(|judged| Ok(shared::fresh(&judged)?)))
         }
     }
 

@@ -12,34 +12,40 @@
 //! - actix-web runs the app factory once per worker: build [`OtpAuth`] outside of it and clone it in. Background work ends
 //!   with the worker unless `.runtime(TokioRuntime::on(Handle::current()))` puts it on the runtime of `main`.
 
+mod accounts;
 mod auth;
 mod extract;
+mod flows;
 mod methods;
 mod mount;
 
 pub use auth::{OtpAuth, OtpAuthBuilder};
-pub use extract::{CurrentUser, MaybeSession, Session};
+pub use extract::{CurrentUser, MaybeSession, RequireFresh, Session};
 pub use mount::{Extractor, Required};
 
-pub use otpgate_core::engine::{Caller, CodeSent, LiveSession, LoggedIn, PasswordParts, Renewed};
+pub use otpgate_core::engine::{
+    Caller, CodeSent, Device, FlowClaim, FlowOpened, LiveSession, LoggedIn, NewFlow, OpenSession, PasswordParts,
+    Renewed, TypedCode,
+};
 #[cfg(feature = "passwords")]
 pub use otpgate_core::password::Argon2id;
 pub use otpgate_core::password::Compared;
 pub use otpgate_core::policy::{Breaker, CodeFormat, FlowPolicy, Lives, Lockout, Window};
+pub use otpgate_core::registration::Newcomers;
 pub use otpgate_core::runtime::BoxFuture;
-pub use otpgate_core::secret::{AccessToken, DeviceToken, RefreshToken};
+pub use otpgate_core::secret::{AccessToken, DeviceToken, RefreshToken, SessionKey};
 pub use otpgate_core::token::{SigningKey, TokenSettings};
 pub use otpgate_core::{
-    Clock, Code, CodeMail, CodeSms, ConfigError, ConfigErrorKind, DeliveryError, Directory, DirectoryError, Disclosure,
-    Entropy, EntropyError, Event, EventKind, EventSink, Expect, Identifier, IdentifierError, IdentifierKind, Key,
-    MailPurpose, Mailer, MasterSecret, OsEntropy, Owner, Password, PasswordHash, PasswordScheme, Passwords, Policy,
-    PolicyBook, PolicyBuilder, Profile, Record, Refusal, Revision, Runtime, Secrets, SessionId, SmsSender, Store,
-    StoreDirectory, StoreError, StoreErrorKind, Swapped, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId,
-    async_trait,
+    Agent, Clock, Code, CodeMail, CodeSms, ConfigError, ConfigErrorKind, DeliveryError, Directory, DirectoryError,
+    Disclosure, Entropy, EntropyError, Event, EventKind, EventSink, Expect, FlowId, Identifier, IdentifierError,
+    IdentifierKind, Key, MailPurpose, Mailer, MasterSecret, Network, OsEntropy, Owner, Password, PasswordHash,
+    PasswordScheme, Passwords, Policy, PolicyBook, PolicyBuilder, Profile, Record, Refusal, Registrar, Registration,
+    Revision, Runtime, Secrets, SessionId, SmsSender, Store, StoreDirectory, StoreError, StoreErrorKind, Swapped,
+    SystemClock, Tenant, Timestamp, TracingEvents, User, UserId, async_trait,
 };
 pub use otpgate_http::{
-    Brand, Cookies, Engine, FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, LegacyCookie, PeerPolicy,
-    Platform, Profiles, ProfilesBuilder, Refused, TokioRuntime, Verdict,
+    Brand, Cookies, Engine, FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, LegacyCookie, Needs,
+    PeerPolicy, Platform, Profiles, ProfilesBuilder, Refused, TokioRuntime, Verdict,
 };
 
 #[cfg(feature = "mail")]

@@ -3,17 +3,36 @@
 use std::time::Duration;
 
 use otpgate_core::engine::{Caller, CodeSent, LiveSession, LoggedIn, Renewed};
+use otpgate_core::policy::Bucket;
 use otpgate_core::secret::{AccessToken, RefreshToken};
-use otpgate_core::{Code, Identifier, Password, Refusal, SessionId, Tenant, UserId};
+use otpgate_core::{Code, Identifier, Password, Profile, Refusal, User, UserId};
 
 use crate::OtpAuth;
 
 impl OtpAuth {
+    /// Counts a call like a request: by the caller's address, where it is known.
+    pub(crate) async fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
+        self.engine().admit(caller.address, Bucket::of_routes(caller.profile)).await
+    }
+
+    /// Whether no user of the caller's tenant has `identifier`, as `check-availability` does. It tells who has an account, so
+    /// whoever passes the answer on passes that on.
+    ///
+    /// # Errors
+    /// As [`otpgate_core::Engine::is_available`], and [`Refusal::TooMany`].
+    pub async fn is_available(&self, caller: &Caller, identifier: &Identifier) -> Result<bool, Refusal> {
+        const OF_IDENTITY: &[Bucket] = &[Bucket::Identity, Bucket::Availability];
+        let buckets = if caller.profile == Profile::Identity { OF_IDENTITY } else { Bucket::of_routes(caller.profile) };
+        self.engine().admit(caller.address, buckets).await?;
+        self.engine().is_available(caller, identifier).await
+    }
+
     /// Makes a code for `identifier` and hands it to the mailer in the background, as `otp/email` does.
     ///
     /// # Errors
     /// As [`otpgate_core::Engine::send_code`].
     pub async fn send_code(&self, caller: &Caller, identifier: &Identifier) -> Result<CodeSent, Refusal> {
+        self.admit(caller).await?;
         self.engine().send_code(caller, identifier).await
     }
 
@@ -22,6 +41,7 @@ impl OtpAuth {
     /// # Errors
     /// As [`otpgate_core::Engine::verify_code`].
     pub async fn verify_code(&self, caller: &Caller, identifier: &Identifier, code: &str) -> Result<LoggedIn, Refusal> {
+        self.admit(caller).await?;
         self.engine().verify_code(caller, identifier, code, None).await
     }
 
@@ -35,6 +55,7 @@ impl OtpAuth {
         identifier: &Identifier,
         password: &Password,
     ) -> Result<LoggedIn, Refusal> {
+        self.admit(caller).await?;
         self.engine().sign_in(caller, identifier, password, None).await
     }
 
@@ -43,6 +64,7 @@ impl OtpAuth {
     /// # Errors
     /// As [`otpgate_core::Engine::ask_reset`].
     pub async fn ask_reset(&self, caller: &Caller, identifier: &Identifier) -> Result<(), Refusal> {
+        self.admit(caller).await?;
         self.engine().ask_reset(caller, identifier).await
     }
 
@@ -51,6 +73,7 @@ impl OtpAuth {
     /// # Errors
     /// As [`otpgate_core::Engine::reset_password`].
     pub async fn reset_password(&self, caller: &Caller, token: &Code, password: &Password) -> Result<(), Refusal> {
+        self.admit(caller).await?;
         self.engine().reset_password(caller, token, password).await
     }
 
@@ -70,20 +93,30 @@ impl OtpAuth {
         self.engine().session(token).await
     }
 
+    /// The user behind an access token as the directory says now, as `status` does.
+    ///
+    /// # Errors
+    /// As [`otpgate_core::Engine::session`], and [`Refusal::Forbidden`] when the user may have no sessions any more.
+    pub async fn status(&self, token: &AccessToken) -> Result<User, Refusal> {
+        let live = self.engine().session(token).await?;
+        let user = self.engine().user(&live).await?;
+        if user.admitted { Ok(user) } else { Err(Refusal::Forbidden) }
+    }
+
+    /// Exchanges the access token of a good session for a new one, as the refresh route of `platform` does.
+    ///
+    /// # Errors
+    /// As [`otpgate_core::Engine::renew`].
+    pub async fn renew(&self, caller: &Caller, token: &AccessToken) -> Result<(User, AccessToken), Refusal> {
+        self.engine().renew(caller, token).await
+    }
+
     /// Ends the session behind an access token, as `logout` does.
     ///
     /// # Errors
     /// As [`otpgate_core::Engine::log_out`].
     pub async fn log_out(&self, caller: &Caller, token: &AccessToken) -> Result<(), Refusal> {
         self.engine().log_out(caller, token).await
-    }
-
-    /// Ends one session of a user.
-    ///
-    /// # Errors
-    /// As [`otpgate_core::Engine::revoke`].
-    pub async fn revoke(&self, tenant: &Tenant, user: &UserId, session: SessionId) -> Result<(), Refusal> {
-        self.engine().revoke(tenant, user, session).await
     }
 
     /// Ends every session and every open code of a user.

@@ -1,6 +1,8 @@
 //! How [`OtpAuth`] and its siblings stand in front of an app. Every line leads into an adapter.
 
-use otpgate_http::Gate;
+use std::time::Duration;
+
+use otpgate_http::{Gate, Needs};
 
 use crate::OtpAuth;
 
@@ -10,9 +12,35 @@ use crate::OtpAuth;
 pub struct Extractor(Gate);
 
 /// Refuses every request without a good session: 401, 403 for a foreign organisation or another site, 503 when the store is down.
+///
+/// ```
+/// # use std::time::Duration;
+/// # fn guards(auth: &otpgate::OtpAuth) {
+/// let members = auth.required();
+/// let payments = auth.required().fresh(Duration::from_secs(5 * 60));
+/// let admins = auth.required().role("admin");
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[cfg_attr(not(any(feature = "tower", feature = "actix")), expect(dead_code, reason = "read by the adapters"))]
-pub struct Required(Gate);
+pub struct Required(Gate, Needs);
+
+impl Required {
+    /// Also refuses whoever has proven themselves `within` or longer ago: 401 that asks for a new login (RFC 9470). A refresh
+    /// proves nothing, so it does not help.
+    #[must_use]
+    pub fn fresh(mut self, within: Duration) -> Self {
+        self.1.fresh = Some(within);
+        self
+    }
+
+    /// Also refuses whoever has not this role: 403. The roles are those of the user at login or the last refresh.
+    #[must_use]
+    pub fn role(mut self, role: impl Into<String>) -> Self {
+        self.1.role = Some(role.into());
+        self
+    }
+}
 
 impl OtpAuth {
     /// A layer and middleware that judges only.
@@ -24,7 +52,7 @@ impl OtpAuth {
     /// A layer and middleware for a sub-router that needs a session throughout.
     #[must_use]
     pub fn required(&self) -> Required {
-        Required(self.gate().clone())
+        Required(self.gate().clone(), Needs::default())
     }
 
     /// The standard routes alone, to merge or nest. The rest of the app needs [`OtpAuth::extractor`] around it.
@@ -78,7 +106,7 @@ mod tower_side {
         type Service = GateService<S>;
 
         fn layer(&self, inner: S) -> GateService<S> {
-            GateLayer::required(self.0.clone()).layer(inner)
+            GateLayer::required(self.0.clone(), self.1.clone()).layer(inner)
         }
     }
 }
@@ -115,6 +143,6 @@ mod actix_side {
     transforms! {
         OtpAuth => |auth| GateTransform::new(auth.gate().clone());
         Extractor => |extractor| GateTransform::judging(extractor.0.clone());
-        Required => |required| GateTransform::required(required.0.clone());
+        Required => |required| GateTransform::required(required.0.clone(), required.1.clone());
     }
 }

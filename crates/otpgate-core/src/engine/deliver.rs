@@ -36,20 +36,49 @@ pub(super) fn hand_over(
     user: Option<User>,
     parcel: Parcel,
 ) {
+    hand_to(inner, caller, identifier, channel, user.map(|u| Addressee::User(Box::new(u))), parcel);
+}
+
+/// Whom a parcel is for.
+pub(super) enum Addressee {
+    User(Box<User>),
+    /// Whoever has the mailbox, to become a user.
+    Newcomer,
+}
+
+/// As [`hand_over`], where the addressee need not be a user yet.
+pub(super) fn hand_to(
+    inner: &Arc<Inner>,
+    caller: &Caller,
+    identifier: &Identifier,
+    channel: &Identifier,
+    addressee: Option<Addressee>,
+    parcel: Parcel,
+) {
     let (inner, caller) = (Arc::clone(inner), caller.clone());
     let (identifier, channel) = (identifier.clone(), channel.clone());
     let permit = inner.deliveries.try_acquire_arc();
     let runtime = Arc::clone(&inner.runtime);
     runtime.spawn(Box::pin(async move {
-        let Some(user) = user else { return };
+        let Some(addressee) = addressee else { return };
         let expires_at = parcel.expires_at;
-        let delivered = match (permit, Message::of(&caller, &channel, &user, parcel)) {
+        let delivered = match (permit, Message::of(&caller, &channel, &addressee, parcel)) {
             (Some(_permit), Some(message)) => deliver(&inner, &message, expires_at).await,
             _ => false,
         };
-        let about = About { caller: &caller, identifier: Some(&identifier), user: Some(&user.id), session: None };
+        let user = addressee.user().map(|u| &u.id);
+        let about = About { caller: &caller, identifier: Some(&identifier), user, session: None };
         inner.tell(if delivered { EventKind::CodeDelivered } else { EventKind::CodeUndelivered }, about, None);
     }));
+}
+
+impl Addressee {
+    fn user(&self) -> Option<&User> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Newcomer => None,
+        }
+    }
 }
 
 /// A message on the channel of its identifier, to the spelling that the directory stored and never to the submitted one.
@@ -60,16 +89,20 @@ enum Message {
 
 impl Message {
     /// Nothing when the user has no such address: what was asked for by another's name goes nowhere.
-    fn of(caller: &Caller, channel: &Identifier, user: &User, parcel: Parcel) -> Option<Self> {
+    fn of(caller: &Caller, channel: &Identifier, addressee: &Addressee, parcel: Parcel) -> Option<Self> {
         let tenant = caller.tenant.clone();
         let Parcel { purpose, code, expires_at, life } = parcel;
+        let user = addressee.user();
         match channel.kind() {
             IdentifierKind::Email => {
-                let to = user.email.clone().filter(|own| Identifier::email(own).as_ref() == Ok(channel))?;
+                let to = match user {
+                    Some(user) => user.email.clone().filter(|own| Identifier::email(own).as_ref() == Ok(channel))?,
+                    None => channel.as_str().to_owned(),
+                };
                 Some(Self::Mail(CodeMail { purpose, to, tenant, code, expires_at, life }))
             }
             IdentifierKind::Phone => {
-                let known = user.phone.as_deref().is_some_and(|own| Identifier::phone(own).as_ref() == Ok(channel));
+                let known = user?.phone.as_deref().is_some_and(|own| Identifier::phone(own).as_ref() == Ok(channel));
                 known.then(|| Self::Sms(CodeSms { to: channel.as_str().to_owned(), tenant, code, expires_at, life }))
             }
             IdentifierKind::Username => None,

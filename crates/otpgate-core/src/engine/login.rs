@@ -9,14 +9,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn, deliver};
 use crate::flow::code::Subject;
 use crate::flow::proof::Proof;
+use crate::flow::session::Opened;
 use crate::flow::verify::{Verified, Why};
 use crate::flow::{refresh, send, session, verify};
-use crate::record::{AccountRecord, Binding, SessionState};
+use crate::record::{AccountRecord, Audience, Binding, SessionState};
 use crate::secret::{AccessToken, SessionKey, Space, sha256};
 use crate::token::Grant;
 use crate::{
-    Code, Disclosure, EventKind, Identifier, Key, MailPurpose, Policy, Profile, Refusal, SessionId, Timestamp, User,
-    UserId,
+    Code, Disclosure, EventKind, Identifier, Key, MailPurpose, Network, Policy, Profile, Refusal, SessionId, Timestamp,
+    User, UserId,
 };
 
 impl Engine {
@@ -89,7 +90,8 @@ impl Inner {
     async fn send_code(self: &Arc<Self>, caller: &Caller, identifier: &Identifier) -> Result<CodeSent, Refusal> {
         let policy = self.policy(&caller.tenant);
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
-        if user.is_none() && policy.disclosure == Disclosure::Reveal {
+        let audience = self.audience(caller, identifier, user.as_ref());
+        if audience == Audience::Nobody && policy.disclosure == Disclosure::Reveal {
             return Err(Refusal::UnknownUser);
         }
         let standing = self.standing_of(caller, identifier, user.as_ref()).await?;
@@ -101,12 +103,16 @@ impl Inner {
             life: policy.code_ttl,
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
-        let rule = |prior, now, dice: &_| send::decide(prior, send, &policy, &self.secrets, now, dice);
+        let rule = |prior, now, dice: &_| send::decide_for(audience, prior, send, &policy, &self.secrets, now, dice);
         let sent = self.decide(&key, rule).await??;
         self.count_valve(caller).await?;
         let (code, expires_at, life) = (sent.code, sent.expires_at, policy.code_ttl);
         let parcel = deliver::Parcel { purpose: MailPurpose::LogIn, code, expires_at, life };
-        deliver::hand_over(self, caller, identifier, identifier, user, parcel);
+        let addressee = match audience {
+            Audience::Newcomer => Some(deliver::Addressee::Newcomer),
+            Audience::User | Audience::Nobody => user.map(|u| deliver::Addressee::User(Box::new(u))),
+        };
+        deliver::hand_to(self, caller, identifier, identifier, addressee, parcel);
         Ok(CodeSent { expires_in: policy.code_ttl })
     }
 
@@ -119,7 +125,8 @@ impl Inner {
     ) -> Result<LoggedIn, Refusal> {
         let policy = self.policy(&caller.tenant);
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
-        if user.is_none() && policy.disclosure.tells_at_verification(caller.profile) {
+        let audience = self.audience(caller, identifier, user.as_ref());
+        if audience == Audience::Nobody && policy.disclosure.tells_at_verification(caller.profile) {
             return Err(Refusal::UnknownUser);
         }
         // The epoch is read before the credential is checked: whatever bumps it from here on wins.
@@ -144,7 +151,12 @@ impl Inner {
             }
             (Verified::Wrong { burnt: true, .. } | Verified::NotCompared(Why::Burnt), _) => Err(Refusal::BurntCode),
             (Verified::Wrong { .. } | Verified::NotCompared(_), _) => Err(Refusal::WrongCode),
-            (Verified::Accepted(_), None) => Err(Refusal::WrongCode),
+            (Verified::Accepted(accepted), None) => {
+                let user = self.register(caller, identifier).await?;
+                let manner = Manner::plain(&policy, caller.profile);
+                let done = self.open(caller, user, accepted, presented, manner).await?;
+                self.with_device(done, caller, identifier, &standing)
+            }
         }
     }
 
@@ -197,7 +209,14 @@ impl Inner {
         let account = self.secrets.account_key(tenant, &user.id);
         let now = self.clock.now();
         let ends = manner.life.map_or(Timestamp::NEVER, |life| now.plus(life));
-        self.decide(&account, |prior, now, _| session::open(prior, owner, &accepted, id, ends, &policy, now)).await??;
+        let vouched = user.verified;
+        let place = session::Place { owner, session: id, ends, vouched, passwords: self.passwords.is_some() };
+        let mut accepted = accepted;
+        while self.decide(&account, |prior, now, _| session::open(prior, place, &accepted, &policy, now)).await??
+            == Opened::Unproven
+        {
+            accepted = self.discard_unproven(caller, &user, &accepted).await?;
+        }
 
         let key = manner.key_life.is_some().then(|| self.session_key(id)).transpose()?;
         let key_ends = manner.key_life.flatten().map_or(Timestamp::NEVER, |life| now.plus(life));
@@ -210,6 +229,8 @@ impl Inner {
             ends,
             binding: manner.binding,
             key: key.as_ref().map(|k| (sha256(k.expose().as_bytes()), key_ends)),
+            network: caller.address.map(Network::of),
+            agent: caller.agent.as_ref(),
         };
         let record = session::record(opening, &accepted, &policy, &self.secrets, now, seed).ok_or(Refusal::Defect)?;
         let SessionState::Live(live) = &record.state else { return Err(Refusal::Defect) };

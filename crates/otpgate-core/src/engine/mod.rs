@@ -1,16 +1,20 @@
 //! The one asynchronous loop: load, decide, swap, and on conflict again; effects after the commit. No rule lives here.
 
+mod accounts;
 mod deliver;
 mod devices;
 mod flows;
 mod keeper;
 mod limits;
+mod listing;
 mod login;
+mod newcomers;
 mod passwords;
 mod renewals;
 mod sessions;
 
 pub use flows::{Device, FlowClaim, FlowOpened, NewFlow, TypedCode};
+pub use listing::OpenSession;
 
 use std::fmt;
 use std::future::Future;
@@ -27,9 +31,9 @@ use crate::record::Binding;
 use crate::secret::{AccessToken, DeviceToken, RefreshToken, Secrets, SessionKey, Space};
 use crate::token::{TokenSettings, Tokens};
 use crate::{
-    Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy, PasswordScheme,
-    Passwords, Policy, PolicyBook, Profile, Refusal, Runtime, SessionId, SmsSender, Store, SystemClock, Tenant,
-    Timestamp, TracingEvents, User, UserId,
+    Agent, Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy, PasswordScheme,
+    Passwords, Policy, PolicyBook, Profile, Refusal, Registration, Runtime, SessionId, SmsSender, Store, SystemClock,
+    Tenant, Timestamp, TracingEvents, User, UserId,
 };
 
 /// Operations in flight at a time; another one waits, and is refused when it has waited too long.
@@ -59,6 +63,8 @@ pub struct Parts {
     pub policies: PolicyBook,
     /// Passwords, where the deployment wants them.
     pub passwords: Option<PasswordParts>,
+    /// What becomes of an unknown address that asks for a code.
+    pub registration: Registration,
 }
 
 /// What a deployment with passwords brings.
@@ -106,6 +112,7 @@ impl Parts {
             entropy: Arc::new(OsEntropy),
             policies: PolicyBook::default(),
             passwords: None,
+            registration: Registration::Closed,
         }
     }
 }
@@ -133,6 +140,16 @@ pub struct Caller {
     pub device: Option<DeviceToken>,
     /// What speaks for the request.
     pub trust: Trust,
+    /// What the client says it is; kept with the sessions that it opens.
+    pub agent: Option<Agent>,
+}
+
+impl Caller {
+    /// A caller whose address, device and agent are not known: no limit by address holds for it.
+    #[must_use]
+    pub fn new(profile: Profile, tenant: Tenant) -> Self {
+        Self { profile, tenant, address: None, device: None, trust: Trust::None, agent: None }
+    }
 }
 
 /// What speaks for a request before its guess is looked at: it goes on where a breaker that refuses is open.
@@ -224,6 +241,7 @@ struct Inner {
     secrets: Secrets,
     tokens: Tokens,
     passwords: Option<PasswordParts>,
+    registration: Registration,
     flights: keeper::Flights,
     password_turns: keeper::Flights,
     sections: Arc<Semaphore>,
@@ -262,6 +280,7 @@ impl Engine {
             secrets: parts.secrets,
             tokens,
             passwords: parts.passwords,
+            registration: parts.registration,
             flights: keeper::Flights::default(),
             password_turns: keeper::Flights::default(),
             sections: Arc::new(Semaphore::new(MOST_SECTIONS)),
@@ -273,6 +292,12 @@ impl Engine {
     #[must_use]
     pub fn policy(&self, tenant: &Tenant) -> Arc<Policy> {
         self.0.policy(tenant)
+    }
+
+    /// The time that this engine goes by; it never steps back.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
     }
 
     /// Whether this deployment has passwords.

@@ -9,6 +9,7 @@ use futures_channel::oneshot;
 use super::deliver::{self, Parcel};
 use super::login::Manner;
 use super::{About, Caller, Engine, Inner, LoggedIn, PasswordParts, keeper};
+use crate::flow::code::Subject;
 use crate::flow::password::{self, Begun};
 use crate::flow::proof::Proof;
 use crate::flow::reset;
@@ -211,8 +212,12 @@ impl Inner {
         let owner = user.as_ref().map(|u| self.secrets.owner(&caller.tenant, &u.id));
         self.decide(&account, |prior, now, _| reset::issue(prior, owner, hash, &policy, now)).await?;
         let expires_at = now.plus(policy.reset_ttl);
-        let record =
-            ResetRecord { tenant: caller.tenant.clone(), user: user.as_ref().map(|u| u.id.clone()), expires_at };
+        let record = ResetRecord {
+            tenant: caller.tenant.clone(),
+            user: user.as_ref().map(|u| u.id.clone()),
+            address: Subject { tenant: &caller.tenant, identifier }.digest(&self.secrets),
+            expires_at,
+        };
         self.put_new(&self.reset_key(&hash), &record).await?;
 
         let parcel =
@@ -232,7 +237,7 @@ impl Inner {
         // Whose token it is says which passwords may be set; one that is nobody's is judged by the caller's tenant.
         let tenant = found.as_ref().map_or(&caller.tenant, |reset| &reset.tenant);
         password.check(&self.policy(tenant))?;
-        let Some(ResetRecord { tenant, user: Some(id), .. }) = found else { return Err(Refusal::WrongToken) };
+        let Some(ResetRecord { tenant, user: Some(id), address, .. }) = found else { return Err(Refusal::WrongToken) };
         let user = self.in_time(self.directory.get(&tenant, &id)).await?.ok_or(Refusal::WrongToken)?;
         let (account, owner) = (self.secrets.account_key(&tenant, &id), self.secrets.owner(&tenant, &id));
         // Asked before the slow hash, and decided after it.
@@ -241,7 +246,7 @@ impl Inner {
         let new = self.hash(password).await?;
         self.decide(&account, |prior, now, _| reset::begin(prior, &hash, now)).await??;
         let known = self.in_time(self.passwords()?.store.set_password(&tenant, &id, &new)).await?;
-        self.decide(&account, |prior, _, _| reset::finish(prior, owner)).await?;
+        self.decide(&account, |prior, _, _| reset::finish(prior, owner, Some(address))).await?;
         for identifier in crate::store_directory::identifiers(&user).unwrap_or_default() {
             let key = self.secrets.identifier_key(&tenant, &identifier);
             self.decide(&key, |prior, _, _| reset::unlock(prior)).await?;

@@ -6,7 +6,7 @@ use futures_util::future::try_join;
 
 use super::{About, Caller, Engine, Inner, LiveSession, Renewed};
 use crate::flow::refresh::{Presented, Refreshed};
-use crate::flow::{refresh, revoke, session};
+use crate::flow::{accounts, refresh, revoke, session};
 use crate::policy::Bucket;
 use crate::record::{AccountRecord, Recorded, SessionRecord, SessionState};
 use crate::secret::{AccessToken, RefreshToken};
@@ -101,15 +101,6 @@ impl Engine {
         .await
     }
 
-    /// Ends one session of a user, open or not.
-    ///
-    /// # Errors
-    /// [`Refusal::Unavailable`].
-    pub async fn revoke(&self, tenant: &Tenant, user: &UserId, session: SessionId) -> Result<(), Refusal> {
-        let (tenant, user) = (tenant.clone(), user.clone());
-        self.detached(move |inner| async move { inner.end(&tenant, &user, session).await }).await
-    }
-
     /// Ends every session and every open code of a user.
     ///
     /// # Errors
@@ -172,6 +163,8 @@ impl Inner {
             return Err(Refusal::Forbidden);
         }
         let caller = Caller { tenant: live.tenant, ..caller.clone() };
+        // A renewal writes nothing else; most of them write nothing at all.
+        self.decide(&self.secrets.session_key(live.id), |prior, now, _| accounts::touch(prior, now)).await?;
         let access = self.access_token(&live.user_id, &caller, live.id, live.ends_at)?;
         Ok((user, access))
     }
@@ -214,7 +207,7 @@ impl Inner {
         self.unlist(tenant, user, id).await
     }
 
-    async fn unlist(&self, tenant: &Tenant, user: &UserId, id: SessionId) -> Result<(), Refusal> {
+    pub(super) async fn unlist(&self, tenant: &Tenant, user: &UserId, id: SessionId) -> Result<(), Refusal> {
         self.decide(&self.secrets.account_key(tenant, user), |prior, _, _| revoke::unlist(prior, id)).await
     }
 

@@ -2,7 +2,7 @@
 
 use crate::policy::CodeFormat;
 use crate::record::{Slot, SlotKey};
-use crate::secret::{Kid, Mac, Secrets};
+use crate::secret::{Kid, Mac, Secrets, Space};
 use crate::{Code, Identifier, Tenant};
 
 /// Crockford's: no letter that reads like a digit.
@@ -61,6 +61,15 @@ pub(crate) fn read_number(format: CodeFormat, digits: &str) -> Option<Code> {
 pub(crate) struct Subject<'a> {
     pub(crate) tenant: &'a Tenant,
     pub(crate) identifier: &'a Identifier,
+}
+
+impl Subject<'_> {
+    /// A digest of the identifier, by which an account remembers that it was proven.
+    pub(crate) fn digest(&self, secrets: &Secrets) -> [u8; 16] {
+        let kind = [self.identifier.kind() as u8];
+        secrets
+            .short_digest(Space::Bound, &[self.tenant.as_str().as_bytes(), &kind, self.identifier.as_str().as_bytes()])
+    }
 }
 
 /// What a code was issued under.

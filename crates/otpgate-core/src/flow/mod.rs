@@ -2,6 +2,7 @@
 //!
 //! Nothing here is asynchronous, reads a clock, rolls dice or knows how records are kept.
 
+pub(crate) mod accounts;
 pub(crate) mod code;
 pub(crate) mod device;
 #[expect(

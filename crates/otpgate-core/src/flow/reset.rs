@@ -88,18 +88,26 @@ pub(crate) fn begin_proven(
 pub(crate) fn finish_proven(
     prior: Option<AccountRecord>,
     owner: Owner,
-    _before: &Proof,
+    before: &Proof,
 ) -> Decision<AccountRecord, Proof> {
-    let decision = finish(prior, owner);
+    let decision = finish(prior, owner, before.address());
     let epoch = decision.write.as_ref().map_or(0, |a| a.epoch);
-    Decision { write: decision.write, outcome: Proof::of(epoch) }
+    Decision { write: decision.write, outcome: Proof::of_address(epoch, before.address()) }
 }
 
-/// After the password was set: a second bump, so that what was checked against the old one meanwhile opens nothing.
-pub(crate) fn finish(prior: Option<AccountRecord>, owner: Owner) -> Decision<AccountRecord, ()> {
+/// After the password was set: a second bump, so that what was checked against the old one meanwhile opens nothing. Whoever
+/// brought a token or code has shown its `address` to be theirs, and nothing of before is left.
+pub(crate) fn finish(
+    prior: Option<AccountRecord>,
+    owner: Owner,
+    address: Option<[u8; 16]>,
+) -> Decision<AccountRecord, ()> {
     let mut account = prior.unwrap_or_else(|| AccountRecord::new(Some(owner)));
     bump(&mut account);
     account.resetting_until = None;
+    if let Some(address) = address {
+        account.note_proven(address);
+    }
     Decision::write(account, ())
 }
 
@@ -112,7 +120,7 @@ pub(crate) fn unlock(prior: Option<IdentifierRecord>) -> Decision<IdentifierReco
     Decision::write(record, ())
 }
 
-fn bump(account: &mut AccountRecord) {
+pub(super) fn bump(account: &mut AccountRecord) {
     account.epoch = account.epoch.saturating_add(1);
     account.device_epoch = account.device_epoch.saturating_add(1);
     account.reset = None;
@@ -184,7 +192,7 @@ mod tests {
         // A proof of the new epoch, from the old password that still stands: it has to wait, and then it is of an old epoch.
         let between = super::super::proof::Proof::of(1);
         assert_eq!(w.try_open(&between).unwrap_err(), Refusal::WrongCode);
-        w.account = finish(w.account.take(), w.owner()).write;
+        w.account = finish(w.account.take(), w.owner(), None).write;
         assert_eq!(w.try_open(&between).unwrap_err(), Refusal::WrongCode);
         assert!(w.try_open(&super::super::proof::Proof::of(2)).is_ok());
     }

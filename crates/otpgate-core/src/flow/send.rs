@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::code::{self, Subject};
 use super::{Decision, device, throttle};
 use crate::entropy::Dice;
-use crate::record::{CodeState, IdentifierRecord, Slot, SlotKey};
+use crate::record::{Audience, CodeState, IdentifierRecord, Slot, SlotKey};
 use crate::secret::Secrets;
 use crate::{Code, Policy, Refusal, Timestamp};
 
@@ -32,6 +32,20 @@ pub(crate) struct Sent {
 
 /// Makes a code and counts the send, or refuses and counts nothing. The slot's earlier code is dead from here on.
 pub(crate) fn decide(
+    prior: Option<IdentifierRecord>,
+    send: Send<'_>,
+    policy: &Policy,
+    secrets: &Secrets,
+    now: Timestamp,
+    dice: &Dice,
+) -> Decision<IdentifierRecord, Result<Sent, Refusal>> {
+    let audience = if send.epoch.is_some() { Audience::User } else { Audience::Nobody };
+    decide_for(audience, prior, send, policy, secrets, now, dice)
+}
+
+/// As [`decide`], for an audience that an epoch does not tell.
+pub(crate) fn decide_for(
+    audience: Audience,
     prior: Option<IdentifierRecord>,
     send: Send<'_>,
     policy: &Policy,
@@ -71,7 +85,7 @@ pub(crate) fn decide(
     let slot = Slot {
         key: send.slot,
         state: CodeState::Live,
-        decoy: send.epoch.is_none(),
+        audience,
         epoch,
         kid,
         salt,

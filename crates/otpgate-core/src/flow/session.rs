@@ -4,21 +4,42 @@ use super::Decision;
 use super::proof::Proof;
 use crate::record::{AccountRecord, Binding, LiveSession, SessionRecord, SessionState};
 use crate::secret::{Secrets, sha256};
-use crate::{Owner, Policy, Profile, Refusal, SessionId, Tenant, Timestamp, User};
+use crate::{Agent, Network, Owner, Policy, Profile, Refusal, SessionId, Tenant, Timestamp, User};
 
 use super::refresh;
+
+/// A session's place in the list of its account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) owner: Owner,
+    pub(crate) session: SessionId,
+    pub(crate) ends: Timestamp,
+    /// Whether the host has seen the user's addresses proven by itself.
+    pub(crate) vouched: bool,
+    /// Whether users can have passwords.
+    pub(crate) passwords: bool,
+}
+
+/// What came of opening a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// It has its place.
+    Yes,
+    /// Nothing yet: the address has just been proven for the first time, and whoever came before may have left a password or
+    /// a session behind (A32). They go first.
+    Unproven,
+}
 
 /// Puts a session into the account's list; the oldest goes where there are too many. A credential that was checked under
 /// another epoch opens nothing.
 pub(crate) fn open(
     prior: Option<AccountRecord>,
-    owner: Owner,
+    place: Place,
     accepted: &Proof,
-    session: SessionId,
-    ends: Timestamp,
     policy: &Policy,
     now: Timestamp,
-) -> Decision<AccountRecord, Result<(), Refusal>> {
+) -> Decision<AccountRecord, Result<Opened, Refusal>> {
+    let Place { owner, session, ends, vouched, passwords } = place;
     let mut account = prior.unwrap_or_else(|| AccountRecord::new(Some(owner)));
     if account.epoch != accepted.epoch() || account.resetting_until.is_some_and(|until| now < until) {
         return Decision::keep(Err(Refusal::WrongCode));
@@ -27,10 +48,17 @@ pub(crate) fn open(
         return Decision::keep(Err(Refusal::Forbidden));
     }
     account.sessions.retain(|(id, _, ends)| now < *ends && *id != session);
+    if let Some(address) = accepted.address() {
+        let left_over = passwords || !account.sessions.is_empty();
+        if left_over && !vouched && !account.proven.contains(&address) {
+            return Decision::keep(Ok(Opened::Unproven));
+        }
+        account.note_proven(address);
+    }
     let surplus = (account.sessions.len() + 1).saturating_sub(policy.max_sessions);
     account.sessions.drain(..surplus);
     account.sessions.push((session, now, ends));
-    Decision::write(account, Ok(()))
+    Decision::write(account, Ok(Opened::Yes))
 }
 
 /// Whose session is made.
@@ -45,6 +73,9 @@ pub(crate) struct Opening<'a> {
     pub(crate) binding: Option<Binding>,
     /// The hash and the end of the session's key.
     pub(crate) key: Option<([u8; 32], Timestamp)>,
+    /// Where it is opened from, roughly.
+    pub(crate) network: Option<Network>,
+    pub(crate) agent: Option<&'a Agent>,
 }
 
 /// The end of a session of `profile` that is not used after `now`.
@@ -61,7 +92,7 @@ pub(crate) fn record(
     now: Timestamp,
     seed: [u8; 32],
 ) -> Option<SessionRecord> {
-    let Opening { tenant, user, profile, owner, session, ends, binding, key } = opening;
+    let Opening { tenant, user, profile, owner, session, ends, binding, key, network, agent } = opening;
     let mut live = LiveSession {
         tenant: tenant.clone(),
         user: user.id.clone(),
@@ -81,6 +112,8 @@ pub(crate) fn record(
         rotated_at: now,
         binding,
         key,
+        network,
+        agent: agent.cloned(),
     };
     take_over(&mut live, user);
     live.current = sha256(refresh::token(secrets, session, &live)?.expose().as_bytes());

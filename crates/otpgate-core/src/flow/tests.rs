@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::code::Subject;
 use super::proof::Proof;
 use super::verify::Verified;
-use super::{Decision, refresh, revoke, send, session, verify};
+use super::{Decision, refresh, reset, revoke, send, session, verify};
 use crate::entropy::Dice;
 use crate::record::{AccountRecord, IdentifierRecord, Purpose, SessionRecord, SessionState, SlotKey};
 use crate::secret::{RefreshToken, Secrets};
@@ -31,6 +31,10 @@ pub(super) struct World {
     pub(super) last_code: Option<Code>,
     pub(super) user: User,
     pub(super) rolls: u64,
+    pub(super) vouched: bool,
+    pub(super) passwords: bool,
+    /// How often an address was proven for the first time.
+    pub(super) unproven: u32,
 }
 
 impl Default for World {
@@ -49,6 +53,9 @@ impl Default for World {
             last_code: None,
             user: User::new(UserId::new("u").unwrap()),
             rolls: 0,
+            vouched: false,
+            passwords: false,
+            unproven: 0,
         }
     }
 }
@@ -114,8 +121,16 @@ impl World {
         let id = SessionId::from_random(dice.first_16());
         let life = self.policy.lives(Profile::Identity).absolute;
         let ends = life.map_or(Timestamp::NEVER, |life| self.now.plus(life));
-        let decision = session::open(self.account.clone(), owner, accepted, id, ends, &self.policy, self.now);
-        apply(&mut self.account, decision)?;
+        let place = session::Place { owner, session: id, ends, vouched: self.vouched, passwords: self.passwords };
+        let decision = session::open(self.account.clone(), place, accepted, &self.policy, self.now);
+        if apply(&mut self.account, decision)? == session::Opened::Unproven {
+            self.unproven += 1;
+            let begun = reset::begin_proven(self.account.clone(), owner, accepted, self.now);
+            apply(&mut self.account, begun)?;
+            let finished = reset::finish_proven(self.account.clone(), owner, accepted);
+            let accepted = apply(&mut self.account, finished);
+            return self.try_open(&accepted);
+        }
         let opening = session::Opening {
             tenant: &self.tenant,
             user: &self.user,
@@ -125,6 +140,8 @@ impl World {
             ends,
             binding: None,
             key: None,
+            network: None,
+            agent: None,
         };
         let record = session::record(opening, accepted, &self.policy, &self.secrets, self.now, dice.last_32()).unwrap();
         self.sessions.insert(id, record);

@@ -6,7 +6,7 @@ use super::{Decision, device, flow, lock, throttle};
 use std::time::Duration;
 
 use crate::entropy::Dice;
-use crate::record::{CodeState, IdentifierRecord, Slot, SlotKey};
+use crate::record::{Audience, CodeState, IdentifierRecord, Slot, SlotKey};
 use crate::secret::Secrets;
 use crate::{Code, Policy, Timestamp};
 
@@ -90,13 +90,22 @@ pub(crate) fn decide(
     let slot = &record.slots[place];
     let format = policy.code_format(slot.key.profile());
     let right = code::is_right(secrets, guess.subject, format, slot, guess.code);
-    let (slot_epoch, is_mine) = (slot.epoch, !slot.decoy && guess.epoch == Some(slot.epoch));
+    let slot_epoch = slot.epoch;
+    let is_mine = match slot.audience {
+        Audience::User => guess.epoch == Some(slot_epoch),
+        // Once somebody has the address, what was sent to its newcomer logs in nobody.
+        Audience::Newcomer => guess.epoch.is_none(),
+        Audience::Nobody => false,
+    };
     if right && is_mine {
         record.slots[place].state = CodeState::Used(dice.first_16());
         record.run = 0;
         record.run_at = None;
         lock::open(&mut record);
-        return Decision::write(record, Verified::Accepted(Proof::of(slot_epoch)));
+        return Decision::write(
+            record,
+            Verified::Accepted(Proof::of_address(slot_epoch, Some(guess.subject.digest(secrets)))),
+        );
     }
     let burnt = count_wrong(&mut record.slots[place], policy, now);
     if burnt {

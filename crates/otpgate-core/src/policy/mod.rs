@@ -204,6 +204,18 @@ pub enum Bucket {
     Guesses = 5,
 }
 
+impl Bucket {
+    /// What every request of `profile` that takes a credential or sends something counts under.
+    #[must_use]
+    pub const fn of_routes(profile: Profile) -> &'static [Self] {
+        match profile {
+            Profile::Identity => &[Self::Identity],
+            Profile::Platform => &[Self::Platform],
+            Profile::Engine => &[Self::Engine],
+        }
+    }
+}
+
 /// The numbers that decisions go by. [`Policy::default`] is safe; a weaker one than the bound does not build.
 ///
 /// ```

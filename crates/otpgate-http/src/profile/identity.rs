@@ -154,6 +154,7 @@ fn words(fault: Fault) -> (StatusCode, String) {
             (StatusCode::UNAUTHORIZED, "Too many failed attempts. Request a new code.")
         }
         Fault::Refused(Refusal::NotAuthenticated) => (StatusCode::UNAUTHORIZED, "Not authenticated"),
+        Fault::Refused(Refusal::NotFresh) => (StatusCode::UNAUTHORIZED, "Log in again to continue"),
         Fault::Refused(Refusal::Forbidden) => (StatusCode::FORBIDDEN, "Forbidden"),
         Fault::Refused(Refusal::UnknownUser) => (StatusCode::NOT_FOUND, "User not found"),
         Fault::Method => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),

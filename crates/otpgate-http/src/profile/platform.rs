@@ -168,6 +168,7 @@ fn refuse(fault: Fault) -> Reply {
         }
         Fault::Refused(Refusal::WrongToken) => (StatusCode::UNAUTHORIZED, "Invalid or expired token"),
         Fault::Refused(Refusal::NotAuthenticated) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+        Fault::Refused(Refusal::NotFresh) => (StatusCode::UNAUTHORIZED, "Log in again to continue"),
         Fault::Refused(Refusal::Forbidden) => (StatusCode::FORBIDDEN, "Forbidden"),
         Fault::Refused(Refusal::UnknownUser) => (StatusCode::NOT_FOUND, "User not found"),
         Fault::Method => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),

@@ -14,7 +14,9 @@ use super::{Reply, Request};
 /// # Contract
 /// 1. `mount` puts the gate in front of an app with these routes of its own, and no others:
 ///    `GET /me` and `POST /me` take a session and answer 200 `{"userId":..,"tenant":..,"organization":..,"roles":[..]}`;
-///    `GET /maybe` takes a session or none and answers 200 `{"userId":".."}` or `{"userId":null}`. Both bodies have no
+///    `GET /fresh` does the same for a session that was opened less than 300 s ago, by an extractor, and `GET /admin` for one
+///    with the role `admin` that was opened less than 600 s ago, by a layer of its own;
+///    `GET /maybe` takes a session or none and answers 200 `{"userId":".."}` or `{"userId":null}`. All bodies have no
 ///    white space, that order of keys, and `content-type: application/json`.
 /// 2. The app answers any number of requests at a time, on more than one thread.
 pub trait Driver: Send + Sync + 'static {

@@ -33,6 +33,7 @@ fn everybody() -> Result<Vec<User>, IdentifierError> {
         UserId::new(id).map(|id| User {
             email: Some(email.to_owned()),
             organization: "org-3".to_owned(),
+            verified: true,
             ..User::new(id)
         })
     };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use otpgate_core::policy::PolicyBuilder;
 use otpgate_core::token::{SigningKey, TokenSettings};
-use otpgate_core::{MasterSecret, Policy, PolicyBook, Secrets, Tenant};
+use otpgate_core::{MasterSecret, Policy, PolicyBook, Registration, Secrets, StoreDirectory, Tenant};
 use otpgate_http::{Engine, GateBuilder, Identity, Platform};
 
 type Change<T> = Box<dyn FnOnce(T) -> T>;
@@ -22,6 +22,7 @@ pub struct Setup {
     pub(super) platform: Option<Platform>,
     pub(super) sets_cookies: bool,
     pub(super) engine: Option<Vec<Change<Engine>>>,
+    pub(super) registration: Option<Box<dyn FnOnce(StoreDirectory) -> Registration>>,
 }
 
 impl Default for Setup {
@@ -38,6 +39,7 @@ impl Default for Setup {
             platform: None,
             sets_cookies: false,
             engine: None,
+            registration: None,
         }
     }
 }
@@ -95,6 +97,13 @@ impl Setup {
     #[must_use]
     pub fn engine(mut self, change: impl FnOnce(Engine) -> Engine + 'static) -> Self {
         self.engine.get_or_insert_default().push(Box::new(change));
+        self
+    }
+
+    /// What becomes of unknown addresses, over the users of the world.
+    #[must_use]
+    pub fn registration(mut self, registration: impl FnOnce(StoreDirectory) -> Registration + 'static) -> Self {
+        self.registration = Some(Box::new(registration));
         self
     }
 

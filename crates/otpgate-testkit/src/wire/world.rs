@@ -116,6 +116,10 @@ impl World {
             let engine = EngineProfile::new([Brand::new(setup.tenant.clone())]);
             profiles = profiles.engine(changes.into_iter().fold(engine, |e, change| change(e)));
         }
+        if let Some(registration) = setup.registration {
+            let users = StoreDirectory::new(shared.store.clone(), &parts.secrets);
+            parts.registration = registration(users.with_entropy(Arc::clone(&shared.entropy)));
+        }
         let profiles = ok(profiles.build());
         let builder = Gate::builder(ok(Engine::with_settings(parts, &setup.tokens)), profiles);
         let gate = ok(setup.gate.into_iter().fold(builder, |b, change| change(b)).build());
@@ -198,6 +202,17 @@ impl World {
         assert!(matches!(replaced, Ok(true)), "{replaced:?}");
     }
 
+    /// Adds a user with this id and address whom nobody has verified, as a host's sign-up form does.
+    ///
+    /// # Panics
+    /// When the store fails, or somebody has the address.
+    pub async fn sign_up(&self, id: &str, email: &str) -> UserId {
+        let user = User { email: Some(email.to_owned()), ..User::new(ok(UserId::new(id))) };
+        let added = self.directory().users().add(&self.tenant, &user).await;
+        assert!(matches!(added, Ok(true)), "{added:?}");
+        user.id
+    }
+
     /// Makes another tenant known, by a user of its own.
     ///
     /// # Panics
@@ -218,7 +233,11 @@ impl World {
         assert!(matches!(added, Ok(true)), "{added:?}");
     }
 
-    async fn user(&self, email: &str) -> User {
+    /// The user with this address.
+    ///
+    /// # Panics
+    /// When there is none, or the store fails.
+    pub async fn user(&self, email: &str) -> User {
         let address = ok(Identifier::email(email));
         match self.directory().users().find(&self.tenant, &address).await {
             Ok(Some(user)) => user,

@@ -45,6 +45,7 @@ fn number(fault: Fault, route: Option<RouteName>) -> u16 {
     match (refusal, route) {
         (Refusal::TooMany { .. }, _) => 429,
         (Refusal::Unavailable, _) => 503,
+        (Refusal::NotFresh, _) => 401,
         // An account or token of another profile's has no place here.
         (Refusal::Defect | Refusal::WrongToken, _) => 500,
         (Refusal::Forbidden, None) => 403,
@@ -86,6 +87,7 @@ fn meaning(code: u16, fault: Fault) -> StatusCode {
 fn text(code: u16) -> &'static str {
     match code {
         400 => "Malformed request",
+        401 => "Log in again to continue",
         403 => "Forbidden",
         405 => "Method not allowed",
         413 => "Payload too large",

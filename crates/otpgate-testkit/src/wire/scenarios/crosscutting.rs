@@ -226,13 +226,7 @@ async fn a29_two_tenants_on_one_store_are_two_worlds(w: &World) {
     two.log_out(&right.access).await.has(200);
     one.me(&left.access).await.has(200);
     two.me(&right.access).await.has(401);
-    let caller = otpgate_core::engine::Caller {
-        profile: otpgate_core::Profile::Identity,
-        tenant: two.tenant().clone(),
-        address: None,
-        device: None,
-        trust: otpgate_core::engine::Trust::None,
-    };
+    let caller = otpgate_core::engine::Caller::new(otpgate_core::Profile::Identity, two.tenant().clone());
     let Ok(id) = otpgate_core::UserId::new(crate::wire::people::A_ID) else { panic!("no id") };
     assert!(two.gate().engine().revoke_all(&caller, &id).await.is_ok());
     one.me(&left.access).await.has(200);

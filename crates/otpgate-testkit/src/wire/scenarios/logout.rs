@@ -155,13 +155,7 @@ async fn a84_nobody_logs_another_session_out(w: &World) {
 async fn q35_all_sessions_end_when_the_host_says_so(w: &World) {
     let (one, two, other) = (w.log_in(A).await, w.log_in(A).await, w.log_in(B).await);
     let code = w.send(A).await;
-    let caller = otpgate_core::engine::Caller {
-        profile: otpgate_core::Profile::Identity,
-        tenant: w.tenant().clone(),
-        address: None,
-        device: None,
-        trust: otpgate_core::engine::Trust::None,
-    };
+    let caller = otpgate_core::engine::Caller::new(otpgate_core::Profile::Identity, w.tenant().clone());
     let Ok(id) = otpgate_core::UserId::new(crate::wire::people::A_ID) else { panic!("no id") };
     assert!(w.gate().engine().revoke_all(&caller, &id).await.is_ok());
     for tokens in [&one, &two] {

@@ -1,5 +1,6 @@
 //! The scenarios, by topic. A function that no list names does not compile: it is dead code.
 
+mod accounts;
 mod availability;
 mod cookies;
 mod crosscutting;
@@ -7,10 +8,12 @@ mod devices;
 mod engine;
 mod faults;
 mod guessing;
+mod hosts;
 mod identifiers;
 mod limits;
 mod login;
 mod logout;
+mod ownership;
 mod platform;
 mod races;
 mod refresh;
@@ -66,6 +69,9 @@ pub fn scenarios() -> Vec<Scenario> {
         cookies::list(),
         devices::list(),
         spraying::list(),
+        accounts::list(),
+        ownership::list(),
+        hosts::list(),
     ]
     .concat()
 }

@@ -51,27 +51,27 @@ impl World {
         self.call(Request::json(&format!("/api/user/{path}"), &body)).await
     }
 
-    async fn sign_in(&self, email: &str, password: &str) -> Reply {
+    pub(super) async fn sign_in(&self, email: &str, password: &str) -> Reply {
         self.ask("signin", json!({ "email": email, "password": password, "PlatformId": self.tenant().as_str() })).await
     }
 
-    async fn ask_otp(&self, email: &str) -> Reply {
+    pub(super) async fn ask_otp(&self, email: &str) -> Reply {
         self.ask("signin-otp", json!({ "email": email, "PlatformId": self.tenant().as_str() })).await
     }
 
-    async fn verify_otp(&self, email: &str, otp: &str) -> Reply {
+    pub(super) async fn verify_otp(&self, email: &str, otp: &str) -> Reply {
         self.ask("verify-otp", json!({ "email": email, "otp": otp, "PlatformId": self.tenant().as_str() })).await
     }
 
-    async fn forgot(&self, email: &str) -> Reply {
+    pub(super) async fn forgot(&self, email: &str) -> Reply {
         self.ask("forgot-password", json!({ "email": email, "PlatformId": self.tenant().as_str() })).await
     }
 
-    async fn reset(&self, token: &str, password: &str) -> Reply {
+    pub(super) async fn reset(&self, token: &str, password: &str) -> Reply {
         self.ask("reset-password", json!({ "token": token, "password": password })).await
     }
 
-    async fn status(&self, token: &str) -> Reply {
+    pub(super) async fn status(&self, token: &str) -> Reply {
         self.call(Request::new("GET", "/api/user/status").header("token", token)).await
     }
 

@@ -38,6 +38,7 @@ async fn engine(w: &World) -> World {
 async fn engine_with(w: &World, change: impl FnOnce(Setup) -> Setup) -> World {
     let w = w.another(|s| change(s.engine(|e| e))).await;
     let user = User {
+        verified: true,
         email: Some(ROSA.into()),
         phone: Some(format!("+{MOBILE}")),
         username: Some(NAME.into()),
