@@ -2,6 +2,7 @@
 
 mod accounts;
 mod availability;
+mod concealment;
 mod cookies;
 mod crosscutting;
 mod devices;
@@ -67,6 +68,7 @@ pub fn scenarios() -> Vec<Scenario> {
         platform::list(),
         engine::list(),
         cookies::list(),
+        concealment::list(),
         devices::list(),
         spraying::list(),
         accounts::list(),
