@@ -25,7 +25,7 @@ pub use mount::{Extractor, Required};
 
 pub use otpgate_core::engine::{
     Caller, CodeSent, Device, FlowClaim, FlowOpened, LiveSession, LoggedIn, NewFlow, OpenSession, PasswordParts,
-    Renewed, TypedCode,
+    Renewed, Trust, TypedCode,
 };
 #[cfg(feature = "passwords")]
 pub use otpgate_core::password::Argon2id;
