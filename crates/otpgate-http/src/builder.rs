@@ -13,6 +13,7 @@ use crate::gate::{Gate, Mount};
 use crate::peer::PeerPolicy;
 use crate::profile::{RouteName, RouteSpec, Table, Wants, identity, platform};
 
+pub(crate) use engine::is_brand;
 pub use engine::{Brand, Engine};
 
 /// A predicate over a request's headers.

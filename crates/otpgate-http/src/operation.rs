@@ -69,7 +69,15 @@ impl Done {
     pub(crate) fn device(&self) -> Option<&DeviceToken> {
         match self {
             Self::LoggedIn(done) => done.device.as_ref(),
-            _ => None,
+            Self::Renewed(_)
+            | Self::Reissued { .. }
+            | Self::Availability { .. }
+            | Self::CodeSent { .. }
+            | Self::LoggedOut
+            | Self::Status(_)
+            | Self::ResetAsked
+            | Self::PasswordSet
+            | Self::FlowOpened(_) => None,
         }
     }
 
@@ -79,7 +87,14 @@ impl Done {
             Self::LoggedIn(done) => Some(&done.access),
             Self::Renewed(done) => Some(&done.access),
             Self::Reissued { access, .. } => Some(access),
-            _ => None,
+            // The token that a flow opens with opens nothing.
+            Self::Availability { .. }
+            | Self::CodeSent { .. }
+            | Self::LoggedOut
+            | Self::Status(_)
+            | Self::ResetAsked
+            | Self::PasswordSet
+            | Self::FlowOpened(_) => None,
         }
     }
 }

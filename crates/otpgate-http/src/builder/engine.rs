@@ -29,8 +29,13 @@ impl Brand {
 
     /// Whether `name` is its name.
     pub(crate) fn is_called(&self, name: &str) -> bool {
-        self.tenant.as_str().to_lowercase() == name.to_lowercase()
+        is_brand(&self.tenant, name)
     }
+}
+
+/// Whether `name` names this tenant as a brand: case makes no difference.
+pub(crate) fn is_brand(tenant: &Tenant, name: &str) -> bool {
+    tenant.as_str().to_lowercase() == name.to_lowercase()
 }
 
 impl From<Tenant> for Brand {

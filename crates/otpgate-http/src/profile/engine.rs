@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{At, BodyUse, RouteName, RouteSpec, Table, route};
 use crate::Reply;
+use crate::builder::is_brand;
 use crate::operation::{Done, Fault};
 
 /// The routes of apps on devices.
@@ -156,7 +157,7 @@ fn agrees(headers: &HeaderMap, live: &LiveSession, engine: &Engine) -> bool {
         Some(Ok(mobile)) => Some(mobile),
         None => None,
     };
-    brand.is_none_or(|brand| live.tenant.as_str().to_lowercase() == brand.to_lowercase())
+    brand.is_none_or(|brand| is_brand(&live.tenant, brand))
         && engine.is_bound(live, device, named.as_ref())
         && engine.is_bound(live, None, mobile.as_ref())
 }
