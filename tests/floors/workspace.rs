@@ -89,7 +89,7 @@ impl Rule for Testkit {
 /// Every crate of the workspace has a floor, and depends on lower ones only, tests apart.
 pub(crate) struct Floors;
 
-const FLOORS: [(&str, u32); 18] = [
+const FLOORS: [(&str, u32); 19] = [
     ("otpgate-core", 0),
     ("otpgate-memory", 1),
     ("otpgate-sqlite", 1),
@@ -100,6 +100,7 @@ const FLOORS: [(&str, u32); 18] = [
     ("otpgate-http", 2),
     ("otpgate-tower", 3),
     ("otpgate-testkit", 3),
+    ("otpgate-servers", 3),
     ("otpgate-axum", 4),
     ("otpgate-actix", 4),
     ("otpgate", 5),

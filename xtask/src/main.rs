@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask test` before every push and in CI, `cargo xtask release` before a release.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks on the terminal")]
 
+mod backends;
 mod features;
 mod release;
 mod step;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask test      what CI runs: format, clippy, docs, feature sets, doc tests, all tests
 cargo xtask release   the same, then every feature set and the dependency rules
+cargo xtask servers   the databases that the tests need, running until Ctrl-C
 cargo xtask help      this text
 ";
 
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["test"] => test::run(),
         ["release"] => release::run(),
+        ["servers"] => backends::serve(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

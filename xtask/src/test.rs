@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::features;
 use crate::step::{Steps, has};
+use crate::{backends, features};
 
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::default();
@@ -30,14 +30,19 @@ pub(crate) fn all(steps: &mut Steps) -> Result<()> {
     })?;
 
     steps.cargo("doc tests", "test --locked --doc --workspace")?;
-    if has("nextest") {
-        steps.cargo("tests", "nextest run --locked --workspace")
-    } else {
+    let mut servers = Vec::new();
+    steps.step("servers", |_| {
+        servers = backends::start_all()?;
+        Ok(())
+    })?;
+    let mut tests = "nextest run --locked --workspace";
+    if !has("nextest") {
         println!(
             "\ncargo-nextest is not installed (`cargo install cargo-nextest --locked`): the tests run with cargo test"
         );
-        steps.cargo("tests", "test --locked --workspace --no-fail-fast --lib --bins --tests")
+        tests = "test --locked --workspace --no-fail-fast --lib --bins --tests";
     }
+    steps.step("tests", |steps| steps.run(steps.command(tests).envs(backends::variables(&servers))))
 }
 
 /// The facade with one set of features, comma separated.
