@@ -40,6 +40,7 @@
 //! A disk that is full refuses every write alike: PostgreSQL has no budget for records with an owner apart.
 
 mod error;
+mod lease;
 mod migrate;
 mod open;
 mod rows;

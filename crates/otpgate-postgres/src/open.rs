@@ -5,6 +5,7 @@ use sqlx::postgres::{PgConnection, PgPoolOptions};
 use sqlx::{Connection as _, PgPool};
 
 use crate::error::{failed, refused};
+use crate::lease::Lease;
 use crate::sql::Sql;
 use crate::{PostgresStore, migrate};
 
@@ -99,7 +100,7 @@ impl PostgresStoreBuilder {
     /// [`ConfigError`] when the server would lose acknowledged writes, with what to set, or has tables of another version.
     pub async fn connect(self, pool: PgPool) -> Result<PostgresStore, ConfigError> {
         let prefix = self.prefix()?;
-        let mut connection = pool.acquire().await.map_err(failed("the pool has no connection"))?;
+        let mut connection = Lease::take(&pool).await.map_err(failed("the pool has no connection"))?;
         if let Some(text) = loses(&mut connection).await? {
             if !self.weak {
                 return Err(refused(text));
@@ -111,7 +112,7 @@ impl PostgresStoreBuilder {
         } else {
             migrate::check(&prefix, &mut connection).await?;
         }
-        drop(connection);
+        connection.end(&Ok(()));
         Ok(PostgresStore::over(pool, Sql::new(&prefix)))
     }
 

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgArguments;
 
 use crate::error::{store_error, undone_by_others};
+use crate::lease::Lease;
 use crate::sql::{Sql, Text};
 use crate::{PostgresStoreBuilder, migrate, rows};
 
@@ -67,10 +68,14 @@ const AGAIN: u32 = 8;
 
 /// Sends what `call` makes until the server has not undone it because of others.
 macro_rules! again {
-    ($call:expr) => {{
+    ($store:ident, |$connection:ident| $call:expr) => {{
         let mut left = AGAIN;
         loop {
-            match $call.await {
+            let mut lease = Lease::take(&$store.pool).await.map_err(store_error)?;
+            let $connection = &mut *lease;
+            let answer = $call.await;
+            lease.end(&answer);
+            match answer {
                 Err(error) if left > 0 && undone_by_others(&error) => left -= 1,
                 answer => break answer.map_err(store_error),
             }
@@ -81,14 +86,15 @@ macro_rules! again {
 impl PostgresStore {
     /// How many rows a statement has changed.
     async fn change<'q>(&self, text: &Text, bind: impl Fn(Query<'q>) -> Query<'q>) -> Result<u64, StoreError> {
-        Ok(again!(bind(sqlx::query(text.safe())).execute(&self.pool))?.rows_affected())
+        Ok(again!(self, |connection| bind(sqlx::query(text.safe())).execute(connection))?.rows_affected())
     }
 }
 
 #[async_trait]
 impl Store for PostgresStore {
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let row = again!(sqlx::query(self.sql.load.safe()).bind(&key.0[..]).fetch_optional(&self.pool))?;
+        let row =
+            again!(self, |connection| sqlx::query(self.sql.load.safe()).bind(&key.0[..]).fetch_optional(connection))?;
         row.map(|row| rows::record(&row)).transpose().map(|found| found.map(|(_, record)| record)).map_err(store_error)
     }
 
@@ -111,17 +117,17 @@ impl Store for PostgresStore {
 
     async fn add(&self, key: &Key, delta: u32, expires_at: Timestamp) -> Result<u64, StoreError> {
         if delta == 0 {
-            let total = again!(sqlx::query_scalar(self.sql.total.safe()).bind(&key.0[..]).fetch_optional(&self.pool))?;
+            let total = again!(self, |connection| sqlx::query_scalar(self.sql.total.safe())
+                .bind(&key.0[..])
+                .fetch_optional(connection))?;
             return rows::total(total.unwrap_or(0)).map_err(store_error);
         }
         // All rows, not the first: who takes one row and goes does not hear of an error of the commit.
-        let totals = again!(
-            sqlx::query_scalar(self.sql.add.safe())
-                .bind(&key.0[..])
-                .bind(i64::from(delta))
-                .bind(expires_at.millis())
-                .fetch_all(&self.pool)
-        )?;
+        let totals = again!(self, |connection| sqlx::query_scalar(self.sql.add.safe())
+            .bind(&key.0[..])
+            .bind(i64::from(delta))
+            .bind(expires_at.millis())
+            .fetch_all(connection))?;
         let total = totals.first().ok_or(sqlx::Error::RowNotFound).map_err(store_error)?;
         rows::total(*total).map_err(store_error)
     }
@@ -129,13 +135,11 @@ impl Store for PostgresStore {
     async fn owned(&self, owner: &Owner, after: Option<&Key>, limit: u32) -> Result<Vec<(Key, Record)>, StoreError> {
         // The empty string is before every key.
         let after = after.map_or(&[][..], |key| &key.0[..]);
-        let found = again!(
-            sqlx::query(self.sql.owned.safe())
-                .bind(&owner.0[..])
-                .bind(after)
-                .bind(i64::from(limit))
-                .fetch_all(&self.pool)
-        )?;
+        let found = again!(self, |connection| sqlx::query(self.sql.owned.safe())
+            .bind(&owner.0[..])
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(connection))?;
         found.iter().map(rows::record).collect::<Result<_, _>>().map_err(store_error)
     }
 
