@@ -95,16 +95,19 @@ async fn racers_have_answers_at_every_isolation_level() {
                     let (store, next) = (store.clone(), record(i));
                     tokio::spawn(async move {
                         let was = Expect::Revision(Revision([255; 16]));
-                        (store.swap(&at, was, Some(&next)).await.unwrap(), store.add(&at, 1, Timestamp::NEVER).await)
+                        let answer = store.swap(&at, was, Some(&next)).await.unwrap();
+                        (answer, store.add(&at, 1, Timestamp::NEVER).await.unwrap())
                     })
                 })
                 .collect();
-            let mut won = 0;
+            let (mut won, mut totals) = (0, Vec::new());
             for racer in racers {
-                let (answer, _) = racer.await.unwrap();
+                let (answer, total) = racer.await.unwrap();
                 won += u32::from(answer == Swapped::Yes);
+                totals.push(total);
             }
-            assert_eq!(won, 1, "{level}");
+            totals.sort_unstable();
+            assert_eq!((won, totals), (1, (1..=16).collect()), "{level}");
         }
     }
 }
