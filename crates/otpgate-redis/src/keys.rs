@@ -1,0 +1,53 @@
+use otpgate_core::{ConfigError, ConfigErrorKind, Key, Owner};
+
+/// How keys are written. What is in braces decides the hash slot: a record, a counter and an owner's index lie each in a slot of
+/// their own, wherever a Cluster has put it.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    /// One to 32 lower-case ASCII letters, digits and underscores, beginning with a letter; or none.
+    pub(crate) fn new(namespace: Option<&str>) -> Result<Self, ConfigError> {
+        let Some(name) = namespace else { return Ok(Self { prefix: "otpgate:".into() }) };
+        let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if !plain || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 32 {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Name,
+                "a namespace is 1 to 32 of a-z, 0-9 and _, and begins with a letter",
+            ));
+        }
+        Ok(Self { prefix: format!("otpgate:{name}:") })
+    }
+
+    pub(crate) fn record(&self, key: &Key) -> String {
+        self.name("record", &key.0)
+    }
+
+    pub(crate) fn counter(&self, key: &Key) -> String {
+        self.name("counter", &key.0)
+    }
+
+    /// An owner's entries in the order of their bytes.
+    pub(crate) fn owned(&self, owner: &Owner) -> String {
+        self.name("owned", &owner.0)
+    }
+
+    /// The same by when they may go.
+    pub(crate) fn owned_until(&self, owner: &Owner) -> String {
+        self.name("owned-until", &owner.0)
+    }
+
+    fn name(&self, kind: &str, bytes: &[u8; 32]) -> String {
+        use std::fmt::Write as _;
+
+        let mut name = format!("{}{kind}:{{", self.prefix);
+        for byte in bytes {
+            // Writing to a string does not fail.
+            let _ = write!(name, "{byte:02x}");
+        }
+        name.push('}');
+        name
+    }
+}
