@@ -1,5 +1,4 @@
 //! A real Cluster of three private processes.
-#![cfg(feature = "cluster")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::process::Command;

@@ -52,6 +52,12 @@ pub use otpgate_http::{
 pub use otpgate_mail as mail;
 #[cfg(feature = "memory")]
 pub use otpgate_memory::MemoryStore;
+#[cfg(feature = "mysql")]
+pub use otpgate_mysql::MySqlStore;
+#[cfg(feature = "postgres")]
+pub use otpgate_postgres::PostgresStore;
+#[cfg(feature = "redis")]
+pub use otpgate_redis::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use otpgate_sqlite::SqliteStore;
 #[cfg(feature = "tower")]
