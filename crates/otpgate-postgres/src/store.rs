@@ -63,8 +63,9 @@ impl PostgresStore {
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;
 
-/// How often a statement is sent again that the server has undone because of others.
-const AGAIN: u32 = 8;
+/// How often a statement is sent again that the server has undone because of others. Each time, one of the others has gone ahead:
+/// so many may race for one key on a pool that asks for more than READ COMMITTED.
+const AGAIN: u32 = 64;
 
 /// Sends what `call` makes until the server has not undone it because of others.
 macro_rules! again {

@@ -98,6 +98,7 @@ impl Kind {
                 let program = found("mariadb-install-db").context("mariadb-install-db is missing")?;
                 let mut command = as_user(self.user(), &program);
                 command.arg("--no-defaults").arg(format!("--datadir={}", folder.join("data").display()));
+                command.arg(format!("--tmpdir={}", folder.display()));
                 command.args(["--skip-test-db", "--auth-root-authentication-method=normal"]);
                 finish(&mut command)?;
                 let first = "CREATE DATABASE IF NOT EXISTS otpgate;\n\
@@ -132,6 +133,8 @@ impl Kind {
                 all.extend([
                     format!("--port={port}"),
                     "--bind-address=127.0.0.1".into(),
+                    // A folder that several share is swept by each of them when it starts.
+                    format!("--tmpdir={}", folder.display()),
                     format!("--socket={}", at("socket")),
                     format!("--pid-file={}", at("pid")),
                     format!("--init-file={}", at("first.sql")),
