@@ -35,6 +35,7 @@ pub async fn killed_under_load(server: &mut Server, store: Arc<dyn Store>, kills
         let again = store.load(&key()).await;
         assert!(again.is_err(), "kill {kill}: with no server there, a load says {again:?}");
 
+        let restarted = Instant::now();
         server.restart().expect("the server starts again");
         let healed = Instant::now();
         while let Err(error) = serves(&store).await {
@@ -45,7 +46,8 @@ pub async fn killed_under_load(server: &mut Server, store: Arc<dyn Store>, kills
             );
             sleep(Duration::from_millis(20)).await;
         }
-        println!("kill {kill}: back {:?} after the server; {} writers", healed.elapsed(), done.len());
+        let (after, server) = (healed.elapsed(), healed - restarted);
+        println!("kill {kill}: the server took {server:?} to start again, and the store {after:?} after it");
         for writer in done {
             losses.extend(writer.losses(&store).await);
         }
