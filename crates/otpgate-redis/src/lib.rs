@@ -45,8 +45,9 @@
 //! map.
 //!
 //! # Expiry
-//! Redis drops records and counters 24 h after they expired, as garbage: core decides what is expired, and the servers' clocks may
-//! be wrong by hours. `sweep` has nothing to do.
+//! Redis drops records and counters 24 h after they expired, and never sooner than 24 h after they were written, as garbage: core
+//! decides what is expired, and the servers' clocks may be wrong. Where the server's clock is days ahead of the app's, limits of
+//! up to a day hold all the same, and sessions that lie idle end early. `sweep` has nothing to do.
 
 #[cfg(feature = "cluster")]
 mod cluster;

@@ -46,9 +46,17 @@ impl Scripts {
     pub(crate) fn new() -> Self {
         let prepared = |code| Prepared { code, digest: Script::new(code).get_hash().to_owned() };
         Self {
-            swap: prepared(concat!(include_str!("lua/hint.lua"), include_str!("lua/swap.lua"))),
-            index: prepared(concat!(include_str!("lua/hint.lua"), include_str!("lua/index.lua"))),
-            add: prepared(include_str!("lua/add.lua")),
+            swap: prepared(concat!(
+                include_str!("lua/goes.lua"),
+                include_str!("lua/hint.lua"),
+                include_str!("lua/swap.lua")
+            )),
+            index: prepared(concat!(
+                include_str!("lua/goes.lua"),
+                include_str!("lua/hint.lua"),
+                include_str!("lua/index.lua")
+            )),
+            add: prepared(concat!(include_str!("lua/goes.lua"), include_str!("lua/add.lua"))),
             drop: prepared(include_str!("lua/drop.lua")),
         }
     }

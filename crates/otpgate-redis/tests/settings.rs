@@ -188,17 +188,19 @@ async fn entries_of_records_that_are_gone_go_too() {
     let namespace = fresh_namespace();
     let store = RedisStore::builder().namespace(&namespace).open(&url(Kind::Redis)).await.unwrap();
     let mut connection = raw(&url(Kind::Redis)).await;
-    let long_ago = Timestamp::from_millis(1_000_000_000_000);
-    for n in 0..40 {
-        let _ = store.swap(&Key([n; 32]), Expect::Absent, Some(&record(long_ago))).await.unwrap();
+    let name = |kind: &str| format!("otpgate:{namespace}:{kind}:{{{}}}", "07".repeat(32));
+    // As a day leaves them that has passed.
+    for n in 0..40_u8 {
+        for (kind, score) in [("owned", 0_u64), ("owned-until", 1_000_000_000_000)] {
+            redis::cmd("ZADD").arg(name(kind)).arg(score).arg(&[n; 32]).exec_async(&mut connection).await.unwrap();
+        }
     }
     let live = record(Timestamp::from_millis(4_000_000_000_000));
     for n in [100, 101] {
         assert_eq!(store.swap(&Key([n; 32]), Expect::Absent, Some(&live)).await.unwrap(), Swapped::Yes);
     }
     for kind in ["owned", "owned-until"] {
-        let name = format!("otpgate:{namespace}:{kind}:{{{}}}", "07".repeat(32));
-        let entries: u64 = redis::cmd("ZCARD").arg(&name).query_async(&mut connection).await.unwrap();
+        let entries: u64 = redis::cmd("ZCARD").arg(name(kind)).query_async(&mut connection).await.unwrap();
         assert_eq!(entries, 2, "{kind}");
     }
     let listed = store.owned(&Owner([7; 32]), None, 100).await.unwrap();

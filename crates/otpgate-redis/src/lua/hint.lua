@@ -2,6 +2,7 @@
 -- a hint: it may name a record that is not there, and none is there without one. An entry goes when its record is gone for
 -- certain: the record expires, by this server's clock, before its entry does, and an entry's time is only ever put off.
 local function hint(lex, expiry, member, goes_at)
+  goes_at = goes(goes_at, 60)
   redis.call('ZADD', lex, 0, member)
   if goes_at == '' then
     redis.call('ZADD', expiry, '+inf', member)

@@ -11,6 +11,6 @@ if ARGV[2] == '' then
 elseif ARGV[3] == '' then
   redis.call('SET', KEYS[1], ARGV[2])
 else
-  redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
+  redis.call('SET', KEYS[1], ARGV[2], 'PXAT', goes(ARGV[3], 0))
 end
 return 1
