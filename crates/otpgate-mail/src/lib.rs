@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`ConsoleMailer`] | trying it out: recipient, code and life on a terminal | nothing |
 //! | `FolderMailer`, `FolderSms` | tests, and a mail server's pick-up folder | feature `folder`, on by default |
+//! | `SmtpMailer` | production: a mail server by SMTP over TLS | feature `smtp`, and `webpki-roots` or `native-roots` |
 //!
 //! [`Templates`] holds the words. What cannot be sent safely is refused when it is built, never when a mail goes out.
 
@@ -13,9 +14,13 @@ mod console;
 mod folder;
 #[cfg(feature = "folder")]
 mod folder_sms;
-#[cfg(feature = "folder")]
+#[cfg(any(feature = "folder", feature = "smtp"))]
 mod message;
+#[cfg(feature = "smtp")]
+mod net;
 mod pattern;
+#[cfg(feature = "smtp")]
+mod smtp;
 #[cfg(feature = "folder")]
 mod spool;
 mod templates;
@@ -25,4 +30,6 @@ pub use console::ConsoleMailer;
 pub use folder::FolderMailer;
 #[cfg(feature = "folder")]
 pub use folder_sms::FolderSms;
+#[cfg(feature = "smtp")]
+pub use smtp::{SmtpBuilder, SmtpMailer};
 pub use templates::{Templates, TemplatesBuilder};

@@ -30,6 +30,12 @@ impl Letterhead {
         })
     }
 
+    /// The domain of the sender.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn domain(&self) -> &str {
+        self.from.email.domain()
+    }
+
     /// The mail to the one recipient of `letter`. `id` is the message's own, and says nothing about the recipient.
     pub(crate) fn message(&self, letter: Letter<'_>, at: Timestamp, id: &str) -> Result<Message, DeliveryError> {
         let (local, domain) = address::mailbox(letter.to)?;
@@ -51,6 +57,14 @@ impl Letterhead {
             )
             .map_err(DeliveryError::permanent)
     }
+}
+
+/// 32 hexadecimal digits of chance: nothing of the recipient, nothing to guess.
+#[cfg(feature = "smtp")]
+pub(crate) fn random_hex() -> Result<String, otpgate_core::EntropyError> {
+    let mut random = [0; 16];
+    otpgate_core::Entropy::fill(&otpgate_core::OsEntropy, &mut random)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A part that survives a transport without dot-stuffing (RUSTSEC-2026-0561): always encoded, CRLF only, no leading dot.
