@@ -192,7 +192,7 @@ impl Shared {
         if greets && !self.answer(&mut peer, At::Connect, "220 test ESMTP\r\n").await? {
             return Ok(None);
         }
-        let (mut from, mut to) = (String::new(), Vec::new());
+        let (mut from, mut to) = (String::new(), Vec::<String>::new());
         while let Some(line) = peer.line(self).await? {
             self.note(|log| log.commands.push((peer.me, line.clone())));
             let word = line.split(' ').next().unwrap_or_default().to_ascii_uppercase();
@@ -211,8 +211,19 @@ impl Shared {
                     continue;
                 }
             };
+            // As strict as RFC 5321, 4.1.4: a transaction that was not ended is in the way of the next.
+            let out_of_order = match at {
+                At::Mail => !from.is_empty(),
+                At::Rcpt => from.is_empty(),
+                At::Data => to.is_empty(),
+                _ => false,
+            };
+            if out_of_order {
+                peer.say("503 bad sequence\r\n").await?;
+                continue;
+            }
             match at {
-                At::Mail => (from, to) = (line.clone(), Vec::new()),
+                At::Mail => from = line.clone(),
                 At::Rcpt => to.push(line.clone()),
                 _ => {}
             }
@@ -225,7 +236,8 @@ impl Shared {
             }
             if at == At::Data && peer.last_code == b'3' {
                 let Some(data) = peer.data(self).await? else { return Ok(None) };
-                let received = Received { from: from.clone(), to: to.clone(), data, connection: peer.me };
+                let (from, to) = (std::mem::take(&mut from), std::mem::take(&mut to));
+                let received = Received { from, to, data, connection: peer.me };
                 self.note(|log| log.received.push(received));
                 if !self.answer(&mut peer, At::Body, "250 taken\r\n").await? {
                     return Ok(None);
