@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use otpgate_core::{CodeMail, CodeSms, DeliveryError, Mailer, SmsSender};
 
 use crate::address;
-use crate::pattern::{Letter, life_in_words};
+use crate::pattern::Letter;
+use crate::words::Units;
 
 /// Writes each code as a short block of lines. Cheap to clone; clones share the writer.
 ///
@@ -48,7 +49,7 @@ impl ConsoleMailer {
             "\n--- {kind} to {} ---\nYour code is {}\nIt expires in {}\n\n",
             printable(letter.to),
             printable(letter.code),
-            life_in_words(letter.life)
+            Units::ENGLISH.of(letter.life)
         );
         // A thread that panicked half way left at worst half a block behind: go on.
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,8 +105,13 @@ mod tests {
 
     fn printed(to: &str) -> String {
         let paper = Paper::default();
-        let letter =
-            Letter { purpose: otpgate_core::MailPurpose::LogIn, to, code: "012345", life: Duration::from_secs(300) };
+        let letter = Letter {
+            purpose: otpgate_core::MailPurpose::LogIn,
+            to,
+            code: "012345",
+            life: Duration::from_secs(300),
+            locale: None,
+        };
         ConsoleMailer::to(paper.clone()).print("mail", letter).unwrap();
         String::from_utf8(paper.0.lock().unwrap().clone()).unwrap()
     }
@@ -142,6 +148,7 @@ mod tests {
             to: "ada@example.com",
             code: "012345",
             life: Duration::from_secs(300),
+            locale: None,
         };
         assert!(ConsoleMailer::to(Broken).print("mail", letter).unwrap_err().is_temporary());
     }

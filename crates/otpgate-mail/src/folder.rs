@@ -87,7 +87,13 @@ mod tests {
     }
 
     fn letter(to: &str) -> Letter<'_> {
-        Letter { purpose: otpgate_core::MailPurpose::LogIn, to, code: CODE, life: Duration::from_secs(300) }
+        Letter {
+            purpose: otpgate_core::MailPurpose::LogIn,
+            to,
+            code: CODE,
+            life: Duration::from_secs(300),
+            locale: None,
+        }
     }
 
     fn files(folder: &std::path::Path) -> Vec<PathBuf> {

@@ -47,7 +47,7 @@ impl FolderSms {
 
     async fn deliver(&self, letter: Letter<'_>) -> Result<(), DeliveryError> {
         let to = Value::from(address::phone(letter.to)?);
-        let body = Value::from(self.templates.sms_of(letter));
+        let body = Value::from(self.templates.of(letter).sms_of(letter));
         let stamp = self.spool.stamp()?;
         self.spool.put(&stamp, "json", format!("{{\"to\":{to},\"body\":{body}}}\n").into_bytes()).await
     }
@@ -74,7 +74,13 @@ mod tests {
     use super::*;
 
     fn letter(to: &str) -> Letter<'_> {
-        Letter { purpose: otpgate_core::MailPurpose::LogIn, to, code: "012345", life: Duration::from_secs(300) }
+        Letter {
+            purpose: otpgate_core::MailPurpose::LogIn,
+            to,
+            code: "012345",
+            life: Duration::from_secs(300),
+            locale: None,
+        }
     }
 
     #[tokio::test]

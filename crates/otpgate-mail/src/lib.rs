@@ -14,6 +14,7 @@ mod console;
 mod folder;
 #[cfg(feature = "folder")]
 mod folder_sms;
+mod locale;
 #[cfg(any(feature = "folder", feature = "smtp"))]
 mod message;
 #[cfg(feature = "smtp")]
@@ -24,6 +25,7 @@ mod smtp;
 #[cfg(feature = "folder")]
 mod spool;
 mod templates;
+mod words;
 
 pub use console::ConsoleMailer;
 #[cfg(feature = "folder")]
@@ -32,4 +34,4 @@ pub use folder::FolderMailer;
 pub use folder_sms::FolderSms;
 #[cfg(feature = "smtp")]
 pub use smtp::{SmtpBuilder, SmtpMailer};
-pub use templates::{Templates, TemplatesBuilder};
+pub use templates::{Localized, Templates, TemplatesBuilder};

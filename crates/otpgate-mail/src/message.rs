@@ -41,19 +41,20 @@ impl Letterhead {
         let (local, domain) = address::mailbox(letter.to)?;
         let to = Address::new(local, domain).map_err(DeliveryError::permanent)?;
         let since = Duration::from_millis(u64::try_from(at.millis()).unwrap_or(0)).min(YEAR_9999);
+        let words = self.templates.of(letter);
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
-            .subject(self.templates.subject_of(letter.purpose))
+            .subject(words.subject_of(letter.purpose))
             .date(UNIX_EPOCH + since)
             .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
             // RFC 3834: no out-of-office answers.
             .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
             .multipart(
                 MultiPart::alternative()
-                    .singlepart(part(ContentType::TEXT_PLAIN, self.templates.text_of(letter))?)
-                    .singlepart(part(ContentType::TEXT_HTML, self.templates.html_of(letter))?),
+                    .singlepart(part(ContentType::TEXT_PLAIN, words.text_of(letter))?)
+                    .singlepart(part(ContentType::TEXT_HTML, words.html_of(letter))?),
             )
             .map_err(DeliveryError::permanent)
     }

@@ -9,7 +9,7 @@ const HEADERS: [&str; 8] =
     ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"];
 
 fn letter(to: &str) -> Letter<'_> {
-    Letter { purpose: otpgate_core::MailPurpose::LogIn, to, code: CODE, life: Duration::from_secs(300) }
+    Letter { purpose: otpgate_core::MailPurpose::LogIn, to, code: CODE, life: Duration::from_secs(300), locale: None }
 }
 
 fn letterhead(brand: &str) -> Letterhead {
@@ -154,8 +154,28 @@ fn q50_templates_that_try_the_transport_are_encoded_away() {
         let raw = raw(&Letterhead::new("login@example.com", templates.clone()).unwrap(), "ada@example.com");
         check_bytes(&raw);
         let mail = MessageParser::new().parse(&raw).unwrap();
-        let want = templates.text_of(letter("")).replace('\n', "\r\n");
+        let want = templates.of(letter("")).text_of(letter("")).replace('\n', "\r\n");
         assert_eq!(mail.body_text(0).unwrap().trim_end(), want.trim_end(), "{body:?}");
+    }
+}
+
+#[test]
+fn every_language_leaves_as_plain_ascii() {
+    let templates = Templates::new("Bücherei 日本").unwrap();
+    let head = Letterhead::new("Bücherei 日本 <login@example.com>", templates.clone()).unwrap();
+    for locale in templates.locales() {
+        for purpose in [otpgate_core::MailPurpose::LogIn, otpgate_core::MailPurpose::ResetPassword] {
+            let letter = Letter { purpose, locale: Some(locale), ..letter("ada@example.com") };
+            let raw = head.message(letter, Timestamp::from_millis(0), "0f").unwrap().formatted();
+            check_bytes(&raw);
+            let mail = MessageParser::new().parse(&raw).unwrap();
+            let words = templates.for_locale(locale);
+            assert_eq!(mail.subject(), Some(words.subject_of(purpose).as_str()));
+            let want = words.text_of(letter).replace('\n', "\r\n");
+            assert_eq!(mail.body_text(0).unwrap().trim_end(), want.trim_end(), "{locale}");
+            assert_eq!(mail.body_html(0).unwrap().replace("\r\n", "\n").trim_end(), words.html_of(letter).trim_end());
+            assert_eq!(mail.headers_raw().map(|(name, _)| name).collect::<Vec<_>>(), HEADERS);
+        }
     }
 }
 
@@ -200,7 +220,7 @@ proptest! {
             prop_assert!(text.contains(&brand));
             let html = mail.body_html(0).unwrap();
             // The brand adds no element: as many `<` as with a plain one.
-            let plain = Templates::new("Example").unwrap().html_of(letter(""));
+            let plain = Templates::new("Example").unwrap().of(letter("")).html_of(letter(""));
             prop_assert_eq!(html.matches('<').count(), plain.matches('<').count());
             prop_assert_eq!(html.matches('"').count(), plain.matches('"').count());
         }

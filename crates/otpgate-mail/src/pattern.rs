@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use otpgate_core::MailPurpose;
 
+use crate::words::Units;
+
 /// What a message is about: the parts of a mail or SMS that words are made of.
 #[derive(Clone, Copy)]
 pub(crate) struct Letter<'a> {
@@ -11,17 +13,19 @@ pub(crate) struct Letter<'a> {
     pub(crate) to: &'a str,
     pub(crate) code: &'a str,
     pub(crate) life: Duration,
+    /// What the reader reads: a language tag, or a list of them as in `Accept-Language`.
+    pub(crate) locale: Option<&'a str>,
 }
 
 impl<'a> From<&'a otpgate_core::CodeMail> for Letter<'a> {
     fn from(mail: &'a otpgate_core::CodeMail) -> Self {
-        Self { purpose: mail.purpose, to: &mail.to, code: mail.code.expose(), life: mail.life }
+        Self { purpose: mail.purpose, to: &mail.to, code: mail.code.expose(), life: mail.life, locale: None }
     }
 }
 
 impl<'a> From<&'a otpgate_core::CodeSms> for Letter<'a> {
     fn from(sms: &'a otpgate_core::CodeSms) -> Self {
-        Self { purpose: MailPurpose::LogIn, to: &sms.to, code: sms.code.expose(), life: sms.life }
+        Self { purpose: MailPurpose::LogIn, to: &sms.to, code: sms.code.expose(), life: sms.life, locale: None }
     }
 }
 
@@ -83,11 +87,11 @@ impl Pattern {
     }
 
     /// The text with its values, each through `escape`.
-    pub(crate) fn fill(&self, brand: &str, letter: Letter<'_>, escape: fn(&str) -> String) -> String {
+    pub(crate) fn fill(&self, brand: &str, units: Units, letter: Letter<'_>, escape: fn(&str) -> String) -> String {
         let value = |place: &Place| match place {
             Place::Brand => escape(brand),
             Place::Code => escape(letter.code),
-            Place::Life => life_in_words(letter.life),
+            Place::Life => units.of(letter.life),
             Place::Minutes => (letter.life.as_secs() / 60).to_string(),
             Place::Seconds => letter.life.as_secs().to_string(),
         };
@@ -114,12 +118,14 @@ impl Place {
     }
 }
 
-/// Whole minutes where they are whole, seconds otherwise; a broken second is cut, so that no text promises too much.
-pub(crate) fn life_in_words(life: Duration) -> String {
-    let seconds = life.as_secs();
-    let (number, unit) =
-        if seconds >= 60 && seconds.is_multiple_of(60) { (seconds / 60, "minute") } else { (seconds, "second") };
-    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+impl Units {
+    /// Whole minutes where they are whole, seconds otherwise; a broken second is cut, so that no text promises too much.
+    pub(crate) fn of(self, life: Duration) -> String {
+        let seconds = life.as_secs();
+        let whole = seconds >= 60 && seconds.is_multiple_of(60);
+        let (number, [one, many]) = if whole { (seconds / 60, self.minute) } else { (seconds, self.second) };
+        format!("{number}{}", if number == 1 { one } else { many })
+    }
 }
 
 /// The value as it is.
@@ -148,8 +154,9 @@ mod tests {
     use super::*;
 
     fn filled(text: &str, brand: &str) -> String {
-        let letter = Letter { purpose: MailPurpose::LogIn, to: "", code: "012345", life: Duration::from_secs(300) };
-        Pattern::parse(text).unwrap().fill(brand, letter, html)
+        let life = Duration::from_secs(300);
+        let letter = Letter { purpose: MailPurpose::LogIn, to: "", code: "012345", life, locale: None };
+        Pattern::parse(text).unwrap().fill(brand, Units::ENGLISH, letter, html)
     }
 
     #[test]
@@ -188,7 +195,7 @@ mod tests {
             (Duration::ZERO, "0 seconds"),
         ];
         for (life, want) in rows {
-            assert_eq!(life_in_words(life), want);
+            assert_eq!(Units::ENGLISH.of(life), want);
         }
     }
 }
