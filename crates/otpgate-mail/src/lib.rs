@@ -5,8 +5,9 @@
 //! | [`ConsoleMailer`] | trying it out: recipient, code and life on a terminal | nothing |
 //! | `FolderMailer`, `FolderSms` | tests, and a mail server's pick-up folder | feature `folder`, on by default |
 //! | `SmtpMailer` | production: a mail server by SMTP over TLS | feature `smtp`, and `webpki-roots` or `native-roots` |
+//! | `HttpSms` | production: an SMS gateway by HTTPS | feature `sms-http`, and a root feature as above |
 //!
-//! [`Templates`] holds the words. What cannot be sent safely is refused when it is built, never when a mail goes out.
+//! [`SmsRules`] says which countries get SMS, and how many. [`Templates`] holds the words. What cannot be sent safely is refused when it is built, never when a mail goes out.
 
 mod address;
 mod console;
@@ -17,9 +18,10 @@ mod folder_sms;
 mod locale;
 #[cfg(any(feature = "folder", feature = "smtp"))]
 mod message;
-#[cfg(feature = "smtp")]
+#[cfg(any(feature = "smtp", feature = "sms-http"))]
 mod net;
 mod pattern;
+mod sms;
 #[cfg(feature = "smtp")]
 mod smtp;
 #[cfg(feature = "folder")]
@@ -32,6 +34,9 @@ pub use console::ConsoleMailer;
 pub use folder::FolderMailer;
 #[cfg(feature = "folder")]
 pub use folder_sms::FolderSms;
+pub use sms::{GuardedSms, SmsRules, SmsRulesBuilder};
+#[cfg(feature = "sms-http")]
+pub use sms::{HttpSms, HttpSmsBuilder};
 #[cfg(feature = "smtp")]
 pub use smtp::{SmtpBuilder, SmtpMailer};
 pub use templates::{Localized, Templates, TemplatesBuilder};

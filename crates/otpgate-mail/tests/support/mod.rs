@@ -2,11 +2,12 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod authority;
+pub(crate) mod gateway;
 pub(crate) mod smtp_server;
 
 use std::time::Duration;
 
-use otpgate_core::{Code, CodeMail, MailPurpose, Tenant, Timestamp};
+use otpgate_core::{Code, CodeMail, CodeSms, MailPurpose, Tenant, Timestamp};
 
 pub(crate) const CODE: &str = "012345";
 
@@ -20,6 +21,16 @@ pub(crate) fn mail_with(to: &str, code: &str) -> CodeMail {
         to: to.to_owned(),
         tenant: Tenant::default(),
         code: Code::new(code),
+        expires_at: Timestamp::from_millis(0),
+        life: Duration::from_secs(300),
+    }
+}
+
+pub(crate) fn sms_to(to: &str) -> CodeSms {
+    CodeSms {
+        to: to.to_owned(),
+        tenant: Tenant::default(),
+        code: Code::new(CODE),
         expires_at: Timestamp::from_millis(0),
         life: Duration::from_secs(300),
     }
