@@ -39,6 +39,8 @@ pub struct User {
     pub organization: String,
     /// All organisations of the user, the default one included or not.
     pub organizations: Vec<String>,
+    /// The language of messages to this user, as a tag of BCP 47 (`de`, `pt-BR`); without one the request says it.
+    pub locale: Option<String>,
 }
 
 impl User {
@@ -59,6 +61,7 @@ impl User {
             app_registered: false,
             organization: String::new(),
             organizations: Vec::new(),
+            locale: None,
         }
     }
 

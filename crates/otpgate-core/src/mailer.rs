@@ -32,6 +32,9 @@ pub struct CodeMail {
     pub expires_at: Timestamp,
     /// How long it lives, counted from when it was made.
     pub life: Duration,
+    /// What its reader reads, as [`Caller::locale`](crate::engine::Caller::locale). It chooses among words and is written
+    /// nowhere.
+    pub locale: Option<String>,
 }
 
 /// An SMS that carries a one-time code.
@@ -47,13 +50,15 @@ pub struct CodeSms {
     pub expires_at: Timestamp,
     /// How long the code lives, counted from when it was made.
     pub life: Duration,
+    /// What its reader reads, as in [`CodeMail`].
+    pub locale: Option<String>,
 }
 
 /// Sends mail. Called in the background after the answer is decided; its failure is never visible in an answer.
 ///
 /// # Contract
 /// 1. `Ok` means handed over: to the next server, to the folder, to the terminal.
-/// 2. One message to one recipient, without anything taken from a request.
+/// 2. One message to one recipient, without anything taken from a request but the choice of a language.
 /// 3. The code is in the body only, never in the subject, a header, a link or a log.
 ///
 /// # Cancel safety

@@ -17,7 +17,7 @@ use crate::operation::{Done, Fault, Operation};
 use crate::origin::{self, Site};
 use crate::profile::{Asked, At, BodyUse, LARGEST_BATCH, RouteName, RouteSpec, Table};
 use crate::verdict::{Refused, Session, Verdict};
-use crate::{Body, Gate, Reply, json};
+use crate::{Body, Gate, Reply, json, language};
 
 pub(crate) async fn run(
     gate: &Gate,
@@ -107,7 +107,8 @@ impl Asking<'_> {
         };
         let (device, trust) = (gate.device(headers), gate.trust(headers));
         let known = Caller::new(mount.table.profile, tenant);
-        let caller = Caller { address, device, trust, agent: agent(headers), ..known };
+        let caller =
+            Caller { address, device, trust, agent: agent(headers), locale: language::wanted(headers), ..known };
         let guard = mount.availability_guard.as_ref().filter(|_| spec.name == RouteName::CheckAvailability);
         if guard.is_some_and(|lets_through| !lets_through(headers)) {
             return Err(Fault::Refused(Refusal::Forbidden));

@@ -11,6 +11,7 @@ mod device;
 mod gate;
 mod handler;
 mod json;
+mod language;
 mod operation;
 mod origin;
 mod peer;

@@ -13,19 +13,31 @@ pub(crate) struct Letter<'a> {
     pub(crate) to: &'a str,
     pub(crate) code: &'a str,
     pub(crate) life: Duration,
-    /// What the reader reads: a language tag, or a list of them as in `Accept-Language`.
+    /// What the reader reads: a language tag, or several with commas between them.
     pub(crate) locale: Option<&'a str>,
 }
 
 impl<'a> From<&'a otpgate_core::CodeMail> for Letter<'a> {
     fn from(mail: &'a otpgate_core::CodeMail) -> Self {
-        Self { purpose: mail.purpose, to: &mail.to, code: mail.code.expose(), life: mail.life, locale: None }
+        Self {
+            purpose: mail.purpose,
+            to: &mail.to,
+            code: mail.code.expose(),
+            life: mail.life,
+            locale: mail.locale.as_deref(),
+        }
     }
 }
 
 impl<'a> From<&'a otpgate_core::CodeSms> for Letter<'a> {
     fn from(sms: &'a otpgate_core::CodeSms) -> Self {
-        Self { purpose: MailPurpose::LogIn, to: &sms.to, code: sms.code.expose(), life: sms.life, locale: None }
+        Self {
+            purpose: MailPurpose::LogIn,
+            to: &sms.to,
+            code: sms.code.expose(),
+            life: sms.life,
+            locale: sms.locale.as_deref(),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ struct Entry {
     organization: Option<String>,
     #[serde(default)]
     organizations: Vec<String>,
+    locale: Option<String>,
     password: Option<String>,
 }
 
@@ -96,6 +97,7 @@ fn check(entry: Entry, tenant: &Tenant) -> anyhow::Result<NewUser> {
         status,
         organization: entry.organization.unwrap_or_default(),
         organizations: entry.organizations,
+        locale: entry.locale,
         ..plain
     };
     Ok(NewUser { tenant, user, password: entry.password.map(|text| Password::typed(&text)) })

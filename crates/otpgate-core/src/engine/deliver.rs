@@ -93,17 +93,19 @@ impl Message {
         let tenant = caller.tenant.clone();
         let Parcel { purpose, code, expires_at, life } = parcel;
         let user = addressee.user();
+        let locale = user.and_then(|user| user.locale.clone()).or_else(|| caller.locale.clone());
         match channel.kind() {
             IdentifierKind::Email => {
                 let to = match user {
                     Some(user) => user.email.clone().filter(|own| Identifier::email(own).as_ref() == Ok(channel))?,
                     None => channel.as_str().to_owned(),
                 };
-                Some(Self::Mail(CodeMail { purpose, to, tenant, code, expires_at, life }))
+                Some(Self::Mail(CodeMail { purpose, to, tenant, code, expires_at, life, locale }))
             }
             IdentifierKind::Phone => {
                 let known = user?.phone.as_deref().is_some_and(|own| Identifier::phone(own).as_ref() == Ok(channel));
-                known.then(|| Self::Sms(CodeSms { to: channel.as_str().to_owned(), tenant, code, expires_at, life }))
+                let to = channel.as_str().to_owned();
+                known.then(|| Self::Sms(CodeSms { to, tenant, code, expires_at, life, locale }))
             }
             IdentifierKind::Username => None,
         }

@@ -142,13 +142,16 @@ pub struct Caller {
     pub trust: Trust,
     /// What the client says it is; kept with the sessions that it opens.
     pub agent: Option<Agent>,
+    /// What the client reads: tags of BCP 47 with commas between them, the most wanted first. For messages to users who
+    /// have no [`User::locale`]; whoever asks for a code chooses it, so it must decide nothing but the words.
+    pub locale: Option<String>,
 }
 
 impl Caller {
-    /// A caller whose address, device and agent are not known: no limit by address holds for it.
+    /// A caller whose address, device, agent and language are not known: no limit by address holds for it.
     #[must_use]
     pub fn new(profile: Profile, tenant: Tenant) -> Self {
-        Self { profile, tenant, address: None, device: None, trust: Trust::None, agent: None }
+        Self { profile, tenant, address: None, device: None, trust: Trust::None, agent: None, locale: None }
     }
 }
 

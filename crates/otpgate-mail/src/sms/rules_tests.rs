@@ -127,6 +127,7 @@ async fn a_guarded_sender_sends_what_the_rules_admit() {
         code: otpgate_core::Code::new("012345"),
         expires_at: otpgate_core::Timestamp::from_millis(0),
         life: Duration::from_secs(300),
+        locale: None,
     };
     assert!(sender.send(&sms("+15550000001")).await.is_err());
     assert!(sender.send(&sms("+4915112345678")).await.is_ok());

@@ -27,7 +27,7 @@ pub(crate) use self::check::unseen;
 ///
 /// let templates = Templates::new("Example")?;
 /// assert_eq!(templates.subject(), "Your sign-in code for Example");
-/// assert_eq!(templates.for_locale("de-AT, en;q=0.8").subject(), "Ihr Anmeldecode für Example");
+/// assert_eq!(templates.for_locale("de-AT, en").subject(), "Ihr Anmeldecode für Example");
 /// assert_eq!(templates.for_locale("nl").locale(), "en");
 ///
 /// // Words of one's own. What is wrong with them is said here, not when the first mail goes out.
@@ -85,7 +85,8 @@ impl Templates {
         TemplatesBuilder::new(brand)
     }
 
-    /// The words for a reader of `wanted`: a language tag (`de-AT`), or a list of them as in `Accept-Language`.
+    /// The words for a reader of `wanted`: a language tag (`de-AT`), or several with commas between them, the most wanted
+    /// first.
     ///
     /// The tag or its nearest parent is looked up (RFC 4647, section 3.4); a reader of none gets the fallback.
     #[must_use]

@@ -102,7 +102,13 @@ impl World {
 
     /// The status and the body of an answer.
     async fn post(&self, path: &str, body: &str) -> (u16, String) {
+        self.post_reading("", path, body).await
+    }
+
+    /// The same of a client that reads `language`.
+    async fn post_reading(&self, language: &'static str, path: &str, body: &str) -> (u16, String) {
         let mut headers = HeaderMap::new();
+        headers.insert("accept-language", HeaderValue::from_static(language));
         headers.insert("content-type", HeaderValue::from_static("application/json"));
         let route = self.gate.route(&Method::POST, path, &headers).unwrap();
         let peer = Some([192, 0, 2, 1].into());
@@ -140,6 +146,27 @@ async fn w014_the_code_of_the_received_message_logs_in() {
     in_time(world.story.until(EventKind::CodeDelivered)).await;
     assert_eq!(server.received()[0].to, ["RCPT TO:<ada@example.com>"]);
     assert_eq!(world.log_in(&code_of(&server)).await, 200);
+}
+
+#[tokio::test]
+async fn a_reader_of_german_gets_german_and_a_reader_of_garbage_english() {
+    for (language, subject) in [
+        ("de-AT, en;q=0.5", "Ihr Anmeldecode für Example"),
+        ("nl, fr;q=0.5", "Votre code de connexion pour Example"),
+        ("nl", "Your sign-in code for Example"),
+        ("de;;", "Your sign-in code for Example"),
+        ("=?utf-8?q?de?=", "Your sign-in code for Example"),
+    ] {
+        let server = SmtpServer::well().await;
+        let world = World::over(mailer(&server)).await;
+        let body = format!(r#"{{"email":"{ADA}"}}"#);
+        assert_eq!(world.post_reading(language, "/identity/user/otp/email", &body).await.0, 200);
+        in_time(world.story.until(EventKind::CodeDelivered)).await;
+        let received = server.received();
+        let mail = MessageParser::new().parse(&received[0].data).unwrap();
+        assert_eq!(mail.subject().unwrap(), subject, "{language}");
+        assert_eq!(world.log_in(&code_of(&server)).await, 200, "{language}");
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ pub(crate) fn mail_with(to: &str, code: &str) -> CodeMail {
         code: Code::new(code),
         expires_at: Timestamp::from_millis(0),
         life: Duration::from_secs(300),
+        locale: None,
     }
 }
 
@@ -33,6 +34,7 @@ pub(crate) fn sms_to(to: &str) -> CodeSms {
         code: Code::new(CODE),
         expires_at: Timestamp::from_millis(0),
         life: Duration::from_secs(300),
+        locale: None,
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Captured {
     pub code: String,
     /// When the code ends.
     pub expires_at: Timestamp,
+    /// The languages of its reader.
+    pub locale: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -152,18 +154,18 @@ impl CaptureMailer {
 #[async_trait]
 impl Mailer for CaptureMailer {
     async fn send(&self, mail: &CodeMail) -> Result<(), DeliveryError> {
-        let CodeMail { to, tenant, code, expires_at, .. } = mail.clone();
+        let CodeMail { to, tenant, code, expires_at, locale, .. } = mail.clone();
         let code = code.expose().to_owned();
-        self.take(Captured { channel: Channel::Mail, to, tenant, code, expires_at }).await
+        self.take(Captured { channel: Channel::Mail, to, tenant, code, expires_at, locale }).await
     }
 }
 
 #[async_trait]
 impl SmsSender for CaptureMailer {
     async fn send(&self, sms: &CodeSms) -> Result<(), DeliveryError> {
-        let CodeSms { to, tenant, code, expires_at, .. } = sms.clone();
+        let CodeSms { to, tenant, code, expires_at, locale, .. } = sms.clone();
         let code = code.expose().to_owned();
-        self.take(Captured { channel: Channel::Sms, to, tenant, code, expires_at }).await
+        self.take(Captured { channel: Channel::Sms, to, tenant, code, expires_at, locale }).await
     }
 }
 
@@ -180,6 +182,7 @@ mod tests {
             tenant: Tenant::new("t").unwrap(),
             code: code.into(),
             expires_at: Timestamp::NEVER,
+            locale: None,
         }
     }
 

@@ -11,6 +11,7 @@ mod faults;
 mod guessing;
 mod hosts;
 mod identifiers;
+mod language;
 mod limits;
 mod login;
 mod logout;
@@ -53,6 +54,7 @@ pub fn scenarios() -> Vec<Scenario> {
     [
         availability::list(),
         sending::list(),
+        language::list(),
         login::list(),
         refresh::list(),
         logout::list(),
