@@ -1,7 +1,8 @@
 //! actix-web behind the kit's driver: an app on each of some threads, as actix-web itself runs it, asked in process.
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::ServiceResponse;
@@ -31,7 +32,7 @@ impl Driver for Actix {
     }
 
     fn mount(&self, gate: Gate) -> Arc<dyn Mounted> {
-        let workers = (0..WORKERS).map(|_| worker(gate.clone())).collect();
+        let workers = THREADS.iter().map(|thread| worker(gate.clone(), thread)).collect();
         Arc::new(Workers { workers, next: AtomicUsize::new(0) })
     }
 }
@@ -57,25 +58,46 @@ impl Mounted for Workers {
     }
 }
 
-/// A thread with its own app and its own single-threaded runtime; it ends when nobody can ask it any more.
-fn worker(gate: Gate) -> mpsc::UnboundedSender<Job> {
-    let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
+/// An app on one of actix-web's threads; it ends when nobody can ask it any more.
+fn worker(gate: Gate, thread: &Thread) -> mpsc::UnboundedSender<Job> {
+    let (jobs, queue) = mpsc::unbounded_channel();
+    if thread.send((gate, queue)).is_err() {
+        panic!("actix-web's thread is gone");
+    }
+    jobs
+}
+
+/// Where the apps of one thread are sent to.
+type Thread = mpsc::UnboundedSender<(Gate, mpsc::UnboundedReceiver<Job>)>;
+
+/// The threads, each with a single-threaded runtime. They outlive every app, as actix-web's do: a connection to a server dies with
+/// the runtime on which it was opened, and the next app takes it from the same pool.
+static THREADS: LazyLock<[Thread; WORKERS]> = LazyLock::new(|| std::array::from_fn(|_| thread()));
+
+fn thread() -> Thread {
+    let (apps, mut arriving) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
         LocalSet::new().block_on(&runtime, async move {
-            let app = std::rc::Rc::new(init_service(app(gate)).await);
-            while let Some((request, reply)) = queue.recv().await {
-                let app = std::rc::Rc::clone(&app);
-                spawn_local(async move {
-                    let answered = try_call_service(&*app, test_request(request).to_request()).await;
-                    // Whoever asked may be gone.
-                    let _ = reply.send(plain(answered).await);
-                });
+            while let Some((gate, queue)) = arriving.recv().await {
+                spawn_local(serve(gate, queue));
             }
         });
     });
-    jobs
+    apps
+}
+
+async fn serve(gate: Gate, mut queue: mpsc::UnboundedReceiver<Job>) {
+    let app = Rc::new(init_service(app(gate)).await);
+    while let Some((request, reply)) = queue.recv().await {
+        let app = Rc::clone(&app);
+        spawn_local(async move {
+            let answered = try_call_service(&*app, test_request(request).to_request()).await;
+            // Whoever asked may be gone.
+            let _ = reply.send(plain(answered).await);
+        });
+    }
 }
 
 /// The host's app behind `gate`.
