@@ -1,6 +1,6 @@
 use std::fmt;
 use std::future::pending;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -60,6 +60,7 @@ pub struct FlakyStore<S>(Arc<Flaky<S>>);
 struct Flaky<S> {
     store: S,
     hanging: AtomicUsize,
+    hung: AtomicU64,
     orders: Mutex<Orders>,
 }
 
@@ -75,7 +76,7 @@ impl<S: Store> FlakyStore<S> {
     /// A store that does what `store` does.
     #[must_use]
     pub fn over(store: S) -> Self {
-        Self(Arc::new(Flaky { store, hanging: AtomicUsize::new(0), orders: Mutex::default() }))
+        Self(Arc::new(Flaky { store, hanging: AtomicUsize::new(0), hung: AtomicU64::new(0), orders: Mutex::default() }))
     }
 
     /// From now on every call of `op` fails.
@@ -126,6 +127,12 @@ impl<S: Store> FlakyStore<S> {
         self.0.hanging.load(Ordering::SeqCst)
     }
 
+    /// How many calls have come to hang so far, those among them that nobody waits for any more.
+    #[must_use]
+    pub fn hung(&self) -> u64 {
+        self.0.hung.load(Ordering::SeqCst)
+    }
+
     async fn hang<T>(&self) -> T {
         /// Counts for as long as the caller waits.
         struct Hangs<'a>(&'a AtomicUsize);
@@ -135,6 +142,7 @@ impl<S: Store> FlakyStore<S> {
             }
         }
         self.0.hanging.fetch_add(1, Ordering::SeqCst);
+        self.0.hung.fetch_add(1, Ordering::SeqCst);
         let _hangs = Hangs(&self.0.hanging);
         pending().await
     }
@@ -229,7 +237,7 @@ mod tests {
             let store = FlakyStore::over(ReferenceStore::default());
             store.fail(StoreOp::Add, failure);
             let told = store.add(&AT, 1, Timestamp::NEVER).now_or_never();
-            assert_eq!(told.is_some(), answers, "{failure:?}");
+            assert_eq!((told.is_some(), store.hung()), (answers, u64::from(!answers)), "{failure:?}");
             assert!(told.is_none_or(|answer| answer.is_err()), "{failure:?}");
             assert_eq!(store.inner().add(&AT, 0, Timestamp::NEVER).await.unwrap(), total, "{failure:?}");
         }

@@ -55,12 +55,14 @@ impl PacedRuntime {
         self.until("a task does not end", || self.0.tasks.load(Ordering::SeqCst) == 0).await;
     }
 
-    /// Waits until a task waits for a timer of exactly `span`.
+    /// Waits until a task waits for a timer of exactly `span` that is not over yet.
     ///
     /// # Panics
     /// When that does not come about.
     pub async fn sleeping(&self, span: Duration) {
-        self.until("no task sleeps", || self.0.naps().iter().any(|(_, s, ..)| *s == span)).await;
+        let paced = &self.0;
+        let waits = || paced.naps().iter().any(|(_, s, due, _)| *s == span && *due > paced.clock.now());
+        self.until("no task sleeps", waits).await;
     }
 
     async fn until(&self, what: &str, done: impl Fn() -> bool) {
