@@ -132,7 +132,8 @@ impl Responder for Shown {
     }
 }
 
-fn test_request(request: Request) -> TestRequest {
+/// The request as actix-web takes it.
+pub(crate) fn test_request(request: Request) -> TestRequest {
     let method = actix_web::http::Method::from_bytes(request.method.as_bytes());
     let mut builder = TestRequest::with_uri(&request.path)
         .method(method.unwrap_or_else(|error| panic!("no method: {error}")))

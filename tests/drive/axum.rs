@@ -62,7 +62,8 @@ impl Mounted for App {
     }
 }
 
-fn http_request(request: Request) -> http::Request<Body> {
+/// The request as axum takes it.
+pub(crate) fn http_request(request: Request) -> http::Request<Body> {
     let mut builder = http::Request::builder().method(request.method.as_str()).uri(&request.path);
     for (name, value) in request.headers {
         builder = builder.header(name, value);

@@ -6,12 +6,13 @@ use std::time::Duration;
 use otpgate::Gate;
 use otpgate_core::EventKind;
 use otpgate_testkit::wire::people::A;
-use otpgate_testkit::wire::{LOGIN, SEND, Setup, World};
+use otpgate_testkit::wire::{LOGIN, SEND, Setup, World, nth_other};
 use otpgate_testkit::{Failure, StoreOp};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::cancel::unlimited_world;
 use crate::drive::actix::app as actix_app;
 use crate::drive::axum::app as axum_app;
 use crate::drive::{Memory, drivers};
@@ -103,6 +104,57 @@ async fn a21_a_guess_goes_on_when_its_client_hangs_up_axum() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a21_a_guess_goes_on_when_its_client_hangs_up_actix() {
     a_guess_goes_on(actix).await;
+}
+
+/// A hundred wrong guesses, each reset as soon as the server works on it: none of them is free.
+async fn a_hundred_guesses_are_counted(serve: impl AsyncFn(Gate) -> SocketAddr) {
+    let w = unlimited_world().await;
+    let address = serve(w.gate().clone()).await;
+    let refused = || w.events().all().iter().filter(|e| e.kind == EventKind::LoggedIn && e.refusal.is_some()).count();
+    let mut guesses = 0;
+    while guesses < 100 {
+        let code = w.send(A).await;
+        let before = refused();
+        for n in 1..=3 {
+            let calls = w.store().all_calls();
+            let guess = json!({ "email": A, "password": nth_other(&code, n), "isOTP": true });
+            let socket = post(address, LOGIN, &guess).await;
+            until("the server works on the guess", || w.store().all_calls() > calls).await;
+            socket.set_zero_linger().unwrap();
+            drop(socket);
+            guesses += 1;
+            until("the guess is decided", || refused() == before + n as usize).await;
+        }
+        w.guess(A, &code).await.fails(401, "Too many failed attempts. Request a new code.");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a21_a_hundred_guesses_of_clients_that_hang_up_are_all_counted_axum() {
+    a_hundred_guesses_are_counted(axum).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a21_a_hundred_guesses_of_clients_that_hang_up_are_all_counted_actix() {
+    a_hundred_guesses_are_counted(actix).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w056_the_header_is_read_in_any_case_on_the_wire() {
+    for serve in [0, 1] {
+        let w = world().await;
+        let token = w.log_in(A).await.access;
+        let address = if serve == 0 { axum(w.gate().clone()).await } else { actix(w.gate().clone()).await };
+        for (name, status) in
+            [("auth-token", "200"), ("AUTH-TOKEN", "200"), ("Auth-Token", "200"), ("auth_token", "401")]
+        {
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            let head = format!("GET /me HTTP/1.1\r\nhost: l\r\n{name}: {token}\r\nconnection: close\r\n\r\n");
+            socket.write_all(head.as_bytes()).await.unwrap();
+            let said = answer(socket).await;
+            assert!(said.starts_with(&format!("HTTP/1.1 {status}")), "{name}: {said}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,11 +1,14 @@
 //! What the scenarios cannot say: real sockets, ways of mounting, logs, rotation.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod cancel;
 mod capture;
 #[path = "../drive/mod.rs"]
 mod drive;
 mod hangup;
+mod kit;
 mod logs;
 mod methods;
 mod mounting;
 mod rotation;
+mod verdicts;
