@@ -12,6 +12,13 @@ pub(crate) fn run() -> Result<()> {
     steps.step(&format!("all {} feature sets", sets.len()), |steps| {
         sets.iter().try_for_each(|set| test::facade_with(steps, set))
     })?;
+    // In CI scenarios with many rounds run some of them.
+    steps.step("all rounds of every scenario", |steps| {
+        ["memory", "sqlite"].iter().try_for_each(|store| {
+            let wire = format!("test --quiet --release --locked --package otpgate-matrix --test wire -- ::{store}");
+            steps.run(steps.command(&wire).env("OTPGATE_ALL_ROUNDS", "1"))
+        })
+    })?;
     if has("deny") {
         steps.cargo("dependencies", "deny --all-features check")?;
     } else {

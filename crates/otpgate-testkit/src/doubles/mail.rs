@@ -120,6 +120,12 @@ impl CaptureMailer {
         self.state().taken.clone()
     }
 
+    /// Whether any accepted message is as `is` says.
+    #[must_use]
+    pub fn any(&self, is: impl FnMut(&Captured) -> bool) -> bool {
+        self.state().taken.iter().any(is)
+    }
+
     /// The codes that were sent to `address`, the newest last.
     #[must_use]
     pub fn codes_for(&self, address: &str) -> Vec<String> {
@@ -201,6 +207,7 @@ mod tests {
         assert_eq!(mailer.next().await.code, "3");
         assert_eq!(mailer.next().now_or_never(), None);
         assert_eq!((mailer.count(), mailer.attempts(), mailer.messages().len()), (3, 3, 3));
+        assert!(mailer.any(|m| m.code == "2") && !mailer.any(|m| m.code == "4"));
     }
 
     #[tokio::test]

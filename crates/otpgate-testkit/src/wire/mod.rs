@@ -26,4 +26,4 @@ pub use setup::{Setup, usual_master, usual_secrets};
 pub use transcript::Transcript;
 pub use vault::Written;
 pub use verbs::{AVAILABILITY, LOGIN, LOGOUT, REFRESH, ROUTES, SEND, Tokens, has_word, nth_other, other_than};
-pub use world::World;
+pub use world::{ALL_ROUNDS, World};

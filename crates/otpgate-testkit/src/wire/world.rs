@@ -332,12 +332,21 @@ impl World {
         *peer = Ipv4Addr::from(u32::from(v4) + 1).into();
     }
 
-    /// How many rounds of `rounds` to run on this store.
+    /// How many rounds of `rounds` to run on this store; all of them where [`ALL_ROUNDS`] is set.
     #[must_use]
     pub fn rounds(&self, rounds: usize) -> usize {
-        self.place.stores.rounds(rounds)
+        self.few_rounds(rounds, rounds)
+    }
+
+    /// As [`World::rounds`] of `few`; `all` of them where [`ALL_ROUNDS`] is set.
+    #[must_use]
+    pub fn few_rounds(&self, few: usize, all: usize) -> usize {
+        if std::env::var_os(ALL_ROUNDS).is_some() { all } else { self.place.stores.rounds(few) }
     }
 }
+
+/// The environment variable under which scenarios run all their rounds on every store, which takes minutes.
+pub const ALL_ROUNDS: &str = "OTPGATE_ALL_ROUNDS";
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
