@@ -89,7 +89,7 @@ impl Rule for Testkit {
 /// Every crate of the workspace has a floor, and depends on lower ones only, tests apart.
 pub(crate) struct Floors;
 
-const FLOORS: [(&str, u32); 19] = [
+const FLOORS: [(&str, u32); 21] = [
     ("otpgate-core", 0),
     ("otpgate-memory", 1),
     ("otpgate-sqlite", 1),
@@ -104,6 +104,8 @@ const FLOORS: [(&str, u32); 19] = [
     ("otpgate-axum", 4),
     ("otpgate-actix", 4),
     ("otpgate", 5),
+    ("custom-directory", 6),
+    ("custom-store", 6),
     ("quickstart", 6),
     ("quickstart-actix", 6),
     ("otpgate-server", 6),
