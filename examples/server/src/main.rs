@@ -4,9 +4,13 @@ mod args;
 mod config;
 mod limits;
 mod me;
+mod outlets;
 mod parts;
+mod secrets;
+mod senders;
 mod serve_actix;
 mod serve_axum;
+mod stores;
 mod users;
 
 use std::io::Write as _;

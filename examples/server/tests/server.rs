@@ -474,8 +474,14 @@ fn with_a_wrong_argument_it_does_not_start_and_says_what_it_knows() {
         (["--store", "sqlite:/nowhere/at/all.db"], "/nowhere/at/all.db"),
         (["--store", "sqlite:x.db?namespace=A-B"], "namespace"),
         (["--store", "memory?pool=3"], "namespace=NAME"),
+        (["--store", "postgres://x:hidden@127.0.0.1:1/x"], "the store postgres://127.0.0.1:1/x"),
+        (["--store", "mysql://x:hidden@127.0.0.1:1/x"], "the store mysql://127.0.0.1:1/x"),
+        (["--store", "redis://:hidden@127.0.0.1:1"], "the store redis://127.0.0.1:1"),
         (["--mail", "pigeon"], "`console` and `dir:PATH`"),
+        (["--mail", "smtp://x:hidden@mail.example.com"], "`mail.from`"),
         (["--sms", "dir:"], "`console` and `dir:PATH`"),
+        (["--sms", "twilio:AC1"], "OTPGATE_SMS_TOKEN"),
+        (["--sms", "https://sms.example.com/"], "`sms.countries`"),
         (["--framework", "rocket"], "axum, actix"),
         (["--listen", "somewhere"], "--listen"),
         (["--users", "/nowhere/users.json"], "/nowhere/users.json"),
@@ -485,6 +491,6 @@ fn with_a_wrong_argument_it_does_not_start_and_says_what_it_knows() {
         let mut command = bare();
         command.args(arguments).env("OTPGATE_SECRET", SECRET).current_dir(folder.path());
         let words = refusal(command);
-        assert!(words.contains(named), "{arguments:?}: {words}");
+        assert!(words.contains(named) && !words.contains("hidden"), "{arguments:?}: {words}");
     }
 }

@@ -113,9 +113,12 @@ impl Place {
 /// The binary without arguments, and without what the machine's environment would tell it.
 pub(crate) fn bare() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_otpgate-server"));
-    for name in ["OTPGATE_SECRET", "OTPGATE_SECRET_ANCHOR", "OTPGATE_SECRET_ACCEPT", "RUST_LOG", "RUST_BACKTRACE"] {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("OTPGATE_") {
+            command.env_remove(name);
+        }
     }
+    command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE");
     command
 }
 
