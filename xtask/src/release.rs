@@ -3,11 +3,24 @@
 use anyhow::Result;
 
 use crate::step::{Steps, has};
-use crate::{features, test};
+use crate::{backends, features, test};
+
+/// How often the tests with several processes do what they do a few times in `cargo xtask test`.
+const OFTEN: [(&str, &str); 4] = [
+    ("OTPGATE_LOGIN_BURSTS", "1000"),
+    ("OTPGATE_GUESS_BURSTS", "200"),
+    ("OTPGATE_LOGOUTS", "100"),
+    ("OTPGATE_STORE_KILLS", "10"),
+];
 
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::default();
-    test::all(&mut steps)?;
+    let servers = test::all(&mut steps)?;
+    steps.step("several processes, often", |steps| {
+        let arguments =
+            "test --release --locked -p otpgate-server --test server -- --nocapture --test-threads=1 nodes::";
+        steps.run(steps.command(arguments).envs(backends::variables(&servers)).envs(OFTEN))
+    })?;
     let sets = features::sets(&features::of_the_facade()?);
     steps.step(&format!("all {} feature sets", sets.len()), |steps| {
         sets.iter().try_for_each(|set| test::facade_with(steps, set))

@@ -1,19 +1,21 @@
 //! `cargo xtask test`: what must pass before anything lands.
 
 use anyhow::{Context as _, Result, ensure};
+use otpgate_servers::Server;
 
 use crate::step::{Steps, has};
 use crate::{backends, features};
 
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::default();
-    all(&mut steps)?;
+    let _servers = all(&mut steps)?;
     steps.finish("cargo xtask test");
     Ok(())
 }
 
-/// The steps, cheap ones first. The tests come last, so that the runner's closing lines end the output.
-pub(crate) fn all(steps: &mut Steps) -> Result<()> {
+/// The steps, cheap ones first, and the servers that they have started. The tests come last, so that the runner's closing lines end
+/// the output.
+pub(crate) fn all(steps: &mut Steps) -> Result<Vec<Server>> {
     steps.step("tools", |_| tools())?;
     steps.cargo("format", "fmt --all --check")?;
     steps.cargo("clippy", "clippy --locked --workspace --all-targets -- -D warnings")?;
@@ -41,7 +43,8 @@ pub(crate) fn all(steps: &mut Steps) -> Result<()> {
         );
         tests = "test --locked --workspace --no-fail-fast --lib --bins --tests";
     }
-    steps.step("tests", |steps| steps.run(steps.command(tests).envs(backends::variables(&servers))))
+    steps.step("tests", |steps| steps.run(steps.command(tests).envs(backends::variables(&servers))))?;
+    Ok(servers)
 }
 
 /// The facade with one set of features, comma separated.

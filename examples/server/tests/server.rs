@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails its test")]
 
 mod driver;
+mod nodes;
 
 use std::fs;
 use std::io::{BufRead as _, Read as _, Write as _};

@@ -1,7 +1,7 @@
 //! Starts the real binary in a folder of its own, and speaks HTTP to it.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
@@ -29,10 +29,14 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// `store` is `memory` or `sqlite`, perhaps with a query.
+    /// `store` is `memory`, `sqlite` or the URL of a server, perhaps with a query.
     pub(crate) fn new(framework: &'static str, store: &str, config: &str) -> Self {
+        Self::with_users(framework, store, config, USERS)
+    }
+
+    pub(crate) fn with_users(framework: &'static str, store: &str, config: &str, users: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("users.json"), USERS).unwrap();
+        fs::write(folder.path().join("users.json"), users).unwrap();
         fs::write(folder.path().join("config.toml"), config).unwrap();
         let file = format!("sqlite:{}", folder.path().join("otp.db").display());
         Self { folder, framework, store: store.replacen("sqlite", &file, 1), read: 0 }
@@ -49,9 +53,14 @@ impl Place {
 
     /// The command line with everything set, the log appended to a file, and no secret.
     pub(crate) fn command(&self) -> Command {
+        self.command_in(self.framework)
+    }
+
+    /// The same in another framework than the place's own.
+    pub(crate) fn command_in(&self, framework: &str) -> Command {
         let mut command = bare();
         let log = File::options().append(true).create(true).open(self.path("log")).unwrap();
-        command.args(["--listen", "127.0.0.1:0", "--framework", self.framework, "--store", &self.store]);
+        command.args(["--listen", "127.0.0.1:0", "--framework", framework, "--store", &self.store]);
         command.arg("--mail").arg(format!("dir:{}", self.path("mail").display()));
         command.arg("--sms").arg(format!("dir:{}", self.path("sms").display()));
         command.arg("--users").arg(self.path("users.json")).arg("--config").arg(self.path("config.toml"));
@@ -80,7 +89,7 @@ impl Place {
     }
 
     /// What `look` finds; whatever it is, it comes soon.
-    fn wait_until<T>(&self, look: impl Fn() -> Option<T>) -> T {
+    pub(crate) fn wait_until<T>(&self, look: impl Fn() -> Option<T>) -> T {
         let until = Instant::now() + Duration::from_secs(20);
         loop {
             if let Some(found) = look() {
@@ -95,10 +104,7 @@ impl Place {
     pub(crate) fn code(&mut self) -> String {
         let raw = fs::read(self.wait_until(|| self.mails().into_iter().nth(self.read))).unwrap();
         self.read += 1;
-        let mail = MessageParser::new().parse(&raw).unwrap();
-        let text = mail.body_text(0).unwrap().into_owned();
-        let digits = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
-        text.lines().map(str::trim).find(digits).unwrap().to_owned()
+        code_in(&raw).1
     }
 
     /// Files appear whole, and their names sort by time; those with a dot in front are still being written.
@@ -108,6 +114,15 @@ impl Place {
         mails.sort();
         mails
     }
+}
+
+/// To whom a mail is, and the code in it.
+pub(crate) fn code_in(raw: &[u8]) -> (String, String) {
+    let mail = MessageParser::new().parse(raw).unwrap();
+    let to = mail.to().unwrap().first().unwrap().address().unwrap().to_owned();
+    let text = mail.body_text(0).unwrap().into_owned();
+    let digits = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
+    (to, text.lines().map(str::trim).find(digits).unwrap().to_owned())
 }
 
 /// The binary without arguments, and without what the machine's environment would tell it.
@@ -129,6 +144,36 @@ pub(crate) fn refusal(mut command: Command) -> String {
     assert!(!status.success() && status.code().is_some(), "{status}: {words}");
     assert!(stdout.is_empty(), "nothing stands on standard output but the address");
     words
+}
+
+pub(crate) const LOGIN: &str = "/identity/user/login";
+
+pub(crate) fn login(email: &str, code: &str) -> Value {
+    json!({ "email": email, "password": code, "isOTP": true })
+}
+
+pub(crate) fn connect(address: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    Ok(stream)
+}
+
+/// The bytes of a request after whose answer the connection ends.
+pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n{lines}\r\n{body}"
+    )
+}
+
+/// The answer; an error where the connection ends without one.
+pub(crate) fn ask(mut stream: TcpStream, request: &str) -> io::Result<Answer> {
+    stream.write_all(request.as_bytes())?;
+    let mut raw = String::new();
+    stream.read_to_string(&mut raw)?;
+    Answer::parse(&raw).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 /// A running server. Killed with `SIGKILL` when dropped.
@@ -164,21 +209,11 @@ impl Server {
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        stream
+        connect(&self.address).unwrap()
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let length = body.len();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             content-length: {length}\r\n{lines}\r\n{body}"
-        );
-        let mut stream = self.connect();
-        stream.write_all(request.as_bytes()).unwrap();
-        Answer::read(stream)
+        ask(self.connect(), &request(method, path, headers, body)).unwrap()
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
@@ -190,7 +225,7 @@ impl Server {
     }
 
     pub(crate) fn log_in(&self, email: &str, code: &str) -> Answer {
-        self.post("/identity/user/login", &json!({ "email": email, "password": code, "isOTP": true }))
+        self.post(LOGIN, &login(email, code))
     }
 
     pub(crate) fn refresh(&self, token: &str) -> Answer {
@@ -223,14 +258,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Reads to the end of the connection.
-    pub(crate) fn read(mut stream: TcpStream) -> Self {
-        let mut raw = String::new();
-        stream.read_to_string(&mut raw).unwrap();
-        let (head, body) = raw.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {raw:?}"));
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    /// What stands on a connection that has ended.
+    fn parse(raw: &str) -> Option<Self> {
+        let (head, body) = raw.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
         let body = serde_json::from_str(body).unwrap_or_else(|_| Value::from(body));
-        Self { status, head: head.to_ascii_lowercase(), body }
+        Some(Self { status, head: head.to_ascii_lowercase(), body })
     }
 
     /// The answer, which is to have this status.
