@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use super::flows::{Device, FlowClaim};
 use super::passwords::Proven;
 use super::{About, Caller, Engine, Inner, LoggedIn};
-use crate::flow::session;
+use crate::flow::{accounts, session};
 use crate::policy::Bucket;
 use crate::record::{AccountRecord, Binding, LiveSession, SessionRecord, SessionState};
 use crate::secret::{AccessToken, SessionKey, sha256};
@@ -209,6 +209,8 @@ impl Inner {
             return Err(Refusal::Forbidden);
         }
         let caller = Caller { tenant: live.tenant.clone(), ..caller.clone() };
+        // As for a renewal of `platform`: at most one write an hour, and none that brings an ended session back.
+        self.decide(&self.secrets.session_key(id), |prior, now, _| accounts::touch(prior, now)).await?;
         let access = self.access_token(&live.user, &caller, id, live.ends)?;
         let refresh = crate::flow::refresh::token(&self.secrets, id, &live).ok_or(Refusal::NotRenewable)?;
         let has_password = self.has_password(&caller, Some(&user)).await?;

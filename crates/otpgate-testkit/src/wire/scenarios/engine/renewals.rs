@@ -16,7 +16,8 @@ list![
     w142_on_the_web_a_token_that_has_ended_gets_another,
     w143_without_regeneration_there_is_no_key,
     w144_expire_ends_token_and_key,
-    r8a_a_web_session_ends_after_thirty_days;
+    r8a_a_web_session_ends_after_thirty_days,
+    q35_a_regenerated_token_moves_the_last_use_of_its_session;
     racing: i7_expire_wins_against_regenerate
 ];
 
@@ -177,6 +178,31 @@ async fn r8a_a_web_session_ends_after_thirty_days(w: &World) {
     w.advance(1);
     w.gateway(&last.at("/auth/token"), &[]).await.refuses_as(401, 1529);
     client.regenerate(w, &key).await.refuses(1597);
+}
+
+async fn q35_a_regenerated_token_moves_the_last_use_of_its_session(w: &World) {
+    let w = &engine(w).await;
+    let (mobile, web) = (Client::mobile(w, MOBILE), Client::web(w, ROSA));
+    let began = w.now();
+    let key = mobile.log_in(w).await.at("/auth/key");
+    let token = web.log_in(w).await.at("/auth/token");
+    let used = async || {
+        let rosa = w.user(ROSA).await.id;
+        let Ok(open) = w.gate().engine().sessions_of(w.tenant(), &rosa).await else { panic!("no list") };
+        open.iter().map(|s| s.last_used_at.since(began).as_secs()).collect::<Vec<_>>()
+    };
+    // At most once an hour is it written down.
+    for (pause, seen) in [(3_599, [0, 0]), (1, [3_600, 3_600]), (3_000, [3_600, 3_600]), (600, [7_200, 7_200])] {
+        w.advance(pause);
+        mobile.regenerate(w, &key).await.succeeds();
+        web.exchange(w, &token).await.succeeds();
+        assert_eq!(used().await, seen, "{pause}");
+    }
+    // What is refused is no use.
+    w.advance(3_600);
+    mobile.regenerate(w, &format!("{key}x")).await.refuses(1597);
+    mobile.with(&json!({ "deviceId": "another" })).regenerate(w, &key).await.refuses(1508);
+    assert_eq!(used().await, [7_200, 7_200]);
 }
 
 async fn i7_expire_wins_against_regenerate(w: &World) {
