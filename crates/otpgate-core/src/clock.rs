@@ -54,7 +54,17 @@ impl HighWater {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        let now = self.clock.now().millis();
-        Timestamp::from_millis(self.mark.fetch_max(now, Ordering::AcqRel).max(now))
+        self.read().1
+    }
+
+    /// What the clock shows, and the time that holds: the same, unless the clock was set back.
+    pub(crate) fn read(&self) -> (Timestamp, Timestamp) {
+        let shown = self.clock.now();
+        // Most calls fall into a millisecond that was seen before, and write nothing that other cores would have to fetch.
+        let mut mark = self.mark.load(Ordering::Acquire);
+        if mark < shown.millis() {
+            mark = self.mark.fetch_max(shown.millis(), Ordering::AcqRel).max(shown.millis());
+        }
+        (shown, Timestamp::from_millis(mark))
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! This crate knows no framework, no HTTP and no async runtime.
 
+pub mod bus;
 pub mod clock;
 pub mod directory;
 pub mod engine;
@@ -31,6 +32,7 @@ pub mod token;
 
 pub use async_trait::async_trait;
 
+pub use bus::{Bus, BusError, Hints};
 pub use clock::{Clock, SystemClock};
 pub use directory::{Directory, DirectoryError, Passwords, User};
 pub use engine::Engine;

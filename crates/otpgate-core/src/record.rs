@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::flow::revoke;
 use crate::policy::{Bucket, Policy};
 use crate::secret::{Kid, Mac};
 use crate::{Agent, IdentifierKind, Network, Owner, Profile, SessionId, Tenant, Timestamp, UserId};
@@ -17,6 +18,9 @@ pub(crate) trait Recorded: Serialize + DeserializeOwned {
     const KIND: u8;
     /// The second byte of the value.
     const VERSION: u8 = 1;
+    /// Whether a session that was good by the record before may not be so, or not say the same, by the one after: then every
+    /// node is told before anybody hears of the write. None for records that no session rests on.
+    const TAKES_BACK: Option<TakesBack<Self>>;
 
     /// When the record may vanish.
     fn expires_at(&self) -> Timestamp;
@@ -40,6 +44,9 @@ pub(crate) trait Recorded: Serialize + DeserializeOwned {
         }
     }
 }
+
+/// Compares the record before with the one after.
+pub(crate) type TakesBack<R> = fn(before: &R, after: &R, now: Timestamp) -> bool;
 
 /// The bytes are no record of this kind and version; the operation fails closed.
 #[derive(Debug)]
@@ -176,6 +183,7 @@ pub(crate) struct FlowRecord {
 
 impl Recorded for FlowRecord {
     const KIND: u8 = b'f';
+    const TAKES_BACK: Option<TakesBack<Self>> = None;
 
     fn expires_at(&self) -> Timestamp {
         if self.finished { self.until.plus(TOMBSTONE) } else { self.until }
@@ -191,6 +199,7 @@ pub(crate) struct Binding {
 
 impl Recorded for IdentifierRecord {
     const KIND: u8 = b'i';
+    const TAKES_BACK: Option<TakesBack<Self>> = None;
 
     fn expires_at(&self) -> Timestamp {
         let counted = [&self.sends, &self.resets, &self.failures, &self.password_failures]
@@ -213,6 +222,7 @@ pub(crate) struct AddressRecord {
 
 impl Recorded for AddressRecord {
     const KIND: u8 = b'n';
+    const TAKES_BACK: Option<TakesBack<Self>> = None;
 
     fn expires_at(&self) -> Timestamp {
         let last = |(bucket, times): &(Bucket, Vec<Timestamp>)| {
@@ -241,6 +251,7 @@ pub(crate) struct ResetRecord {
 
 impl Recorded for ResetRecord {
     const KIND: u8 = b'r';
+    const TAKES_BACK: Option<TakesBack<Self>> = None;
 
     fn expires_at(&self) -> Timestamp {
         self.expires_at
@@ -292,6 +303,7 @@ impl AccountRecord {
 
 impl Recorded for AccountRecord {
     const KIND: u8 = b'a';
+    const TAKES_BACK: Option<TakesBack<Self>> = Some(revoke::from_account);
 
     fn expires_at(&self) -> Timestamp {
         // Once bumped it must outlive everything that carries an older epoch.
@@ -363,6 +375,7 @@ pub(crate) struct SessionRecord {
 
 impl Recorded for SessionRecord {
     const KIND: u8 = b's';
+    const TAKES_BACK: Option<TakesBack<Self>> = Some(revoke::from_session);
 
     fn expires_at(&self) -> Timestamp {
         match &self.state {

@@ -127,6 +127,7 @@ pub(crate) enum Space {
     Bound = 14,
     Decoy = 15,
     Breaker = 16,
+    Revocations = 20,
 }
 
 impl Secrets {

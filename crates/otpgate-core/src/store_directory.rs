@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Recorded;
+use crate::record::{Recorded, TakesBack};
 use crate::secret::{Secrets, Space};
 use crate::{
     Directory, DirectoryError, Entropy, Expect, Identifier, IdentifierKind, Key, OsEntropy, Owner, PasswordHash,
@@ -216,6 +216,7 @@ struct TenantEntry {
 
 impl Recorded for TenantEntry {
     const KIND: u8 = b't';
+    const TAKES_BACK: Option<TakesBack<Self>> = None;
     fn expires_at(&self) -> Timestamp {
         Timestamp::NEVER
     }
@@ -229,6 +230,7 @@ struct LoginEntry {
 
 impl Recorded for UserEntry {
     const KIND: u8 = b'u';
+    const TAKES_BACK: Option<TakesBack<Self>> = None;
     fn expires_at(&self) -> Timestamp {
         Timestamp::NEVER
     }
@@ -239,6 +241,7 @@ impl Recorded for UserEntry {
 
 impl Recorded for LoginEntry {
     const KIND: u8 = b'l';
+    const TAKES_BACK: Option<TakesBack<Self>> = None;
     fn expires_at(&self) -> Timestamp {
         Timestamp::NEVER
     }

@@ -86,10 +86,10 @@ impl Engine {
         let (tenant, user) = (tenant.clone(), user.clone());
         self.detached(move |inner| async move {
             // The stone first: whatever is under way from here on meets it, whether or not the rest is done.
-            let account = inner.secrets.account_key(&tenant, &user);
-            inner.decide(&account, |prior, _, _| accounts::forget(prior)).await?;
+            let (account, owner) = (inner.secrets.account_key(&tenant, &user), inner.secrets.owner(&tenant, &user));
+            inner.decide(&account, |prior, _, _| accounts::forget(prior, owner)).await?;
             inner.close_all(&tenant, &user, &[]).await?;
-            inner.in_time(inner.store.drop_owned(&inner.secrets.owner(&tenant, &user))).await?;
+            inner.in_time(inner.store.drop_owned(&owner)).await?;
             inner.tell_of(EventKind::Forgotten, &tenant, &user);
             Ok(())
         })

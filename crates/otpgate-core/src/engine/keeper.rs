@@ -8,9 +8,9 @@ use futures_util::future::{Either, select};
 
 use super::Inner;
 use crate::entropy::Dice;
-use crate::flow::Decision;
+use crate::flow::{Decision, Tell};
 use crate::record::Recorded;
-use crate::{Expect, Key, Record, Refusal, Revision, StoreError, Swapped, Timestamp};
+use crate::{Expect, Key, Owner, Record, Refusal, Revision, StoreError, Swapped, Timestamp};
 
 /// A store or directory that takes longer has failed.
 const STORE_DEADLINE: Duration = Duration::from_secs(2);
@@ -88,19 +88,38 @@ impl Inner {
     }
 
     /// Decides over the record at `key` until the decision stands. No outcome comes back before the write that it says has
-    /// committed.
-    pub(super) async fn decide<R: Recorded, T>(
+    /// committed, and before the other nodes can know of what it takes back. If they cannot be told, the write stands and the
+    /// answer is that there is none: whoever tries again tells them then.
+    pub(super) async fn decide<R: Recorded + Clone, T>(
+        &self,
+        key: &Key,
+        rule: impl FnMut(Option<R>, Timestamp, &Dice) -> Decision<R, T>,
+    ) -> Result<T, Refusal> {
+        let (outcome, owner) = self.settle(key, rule).await?;
+        if let Some(owner) = owner {
+            self.revocations.ended_here(&owner);
+            let [high, low, ..] = self.dice()?.first_16();
+            self.in_time(self.revocations.tell(&owner, u16::from_be_bytes([high, low]))).await?;
+            self.revocations.hint();
+        }
+        Ok(outcome)
+    }
+
+    /// The outcome of a decision that stands, and of whose sessions nodes may not believe any more what they have seen.
+    async fn settle<R: Recorded + Clone, T>(
         &self,
         key: &Key,
         mut rule: impl FnMut(Option<R>, Timestamp, &Dice) -> Decision<R, T>,
-    ) -> Result<T, Refusal> {
+    ) -> Result<(T, Option<Owner>), Refusal> {
         let lane = self.within(TURN_DEADLINE, self.flights.lane(key).lock()).await;
         let _lane = lane.ok_or(Refusal::Unavailable)?;
         for attempt in 0..MOST_ATTEMPTS {
             let loaded = self.load::<R>(key).await?;
             let dice = self.dice()?;
-            let decision = rule(loaded.record, self.clock.now(), &dice);
-            let Some(next) = decision.write else { return Ok(decision.outcome) };
+            let (now, before) = (self.clock.now(), R::TAKES_BACK.and_then(|_| loaded.record.clone()));
+            let decision = rule(loaded.record, now, &dice);
+            let owner = whose(before.as_ref(), decision.write.as_ref(), decision.tell, now);
+            let Some(next) = decision.write else { return Ok((decision.outcome, owner)) };
             let revision = Revision(self.dice()?.first_16());
             let next = Record {
                 revision,
@@ -109,11 +128,13 @@ impl Inner {
                 value: next.encode().map_err(|_| Refusal::Defect)?,
             };
             match self.within(STORE_DEADLINE, self.store.swap(key, loaded.expect, Some(&next))).await {
-                Some(Ok(Swapped::Yes)) => return Ok(decision.outcome),
+                Some(Ok(Swapped::Yes)) => return Ok((decision.outcome, owner)),
                 Some(Ok(Swapped::No)) => self.back_off(attempt).await?,
                 failed => {
+                    // Written or not: what may have ended is not believed here.
+                    owner.iter().for_each(|owner| self.revocations.ended_here(owner));
                     self.look_for(key, revision, failed.and_then(Result::err)).await?;
-                    return Ok(decision.outcome);
+                    return Ok((decision.outcome, owner));
                 }
             }
         }
@@ -142,5 +163,17 @@ impl Inner {
             tracing::error!(target: "otpgate", %error, "no random bytes; the operation is refused");
             Refusal::Unavailable
         })
+    }
+}
+
+/// Of whose sessions a decision takes something back.
+fn whose<R: Recorded>(before: Option<&R>, after: Option<&R>, tell: Tell, now: Timestamp) -> Option<Owner> {
+    match tell {
+        Tell::Of(owner) => Some(owner),
+        Tell::Already => None,
+        Tell::AsSeen => {
+            let (takes_back, before, after) = (R::TAKES_BACK?, before?, after?);
+            takes_back(before, after, now).then(|| before.owner().or(after.owner()))?
+        }
     }
 }

@@ -43,7 +43,7 @@ impl Inner {
         for network in self.networks(address) {
             let rule = |prior, now, _: &_| {
                 let decision = throttle::admit(prior, buckets, network.times, now);
-                crate::flow::Decision { write: decision.write, outcome: decision.outcome.map(|()| now) }
+                decision.map(|outcome| outcome.map(|()| now))
             };
             let at = self.decide(&self.network_key(network), rule).await??;
             // Networks are counted one after the other; the first time stands for all of them when it is given back.

@@ -61,13 +61,14 @@ impl Engine {
         let (tenant, user) = (tenant.clone(), user.clone());
         self.detached(move |inner| async move {
             let (key, owner) = (inner.secrets.session_key(session), inner.secrets.owner(&tenant, &user));
-            let ended = inner.decide(&key, |prior, now, _| accounts::end_own(prior, owner, now)).await?;
-            inner.unlist(&tenant, &user, session).await?;
-            if ended {
+            let rule = |prior, now, _: &_| accounts::end_own(prior, session, owner, now);
+            let Some((was_there, ended)) = inner.decide(&key, rule).await? else { return Ok(false) };
+            inner.unlist(&tenant, &user, ended).await?;
+            if was_there {
                 let told = Told { user: Some(&user), session: Some(session), ..Told::default() };
                 inner.tell_host(EventKind::LoggedOut, &tenant, told);
             }
-            Ok(ended)
+            Ok(was_there)
         })
         .await
     }

@@ -11,10 +11,13 @@ mod login;
 mod newcomers;
 mod passwords;
 mod renewals;
+mod revocations;
 mod sessions;
+mod sighting;
 
 pub use flows::{Device, FlowClaim, FlowOpened, NewFlow, TypedCode};
 pub use listing::OpenSession;
+pub use sighting::{Believed, Sighting};
 
 use std::fmt;
 use std::future::Future;
@@ -31,10 +34,16 @@ use crate::record::Binding;
 use crate::secret::{AccessToken, DeviceToken, RefreshToken, Secrets, SessionKey, Space};
 use crate::token::{TokenSettings, Tokens};
 use crate::{
-    Agent, Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy, PasswordScheme,
-    Passwords, Policy, PolicyBook, Profile, Refusal, Registration, Runtime, SessionId, SmsSender, Store, SystemClock,
-    Tenant, Timestamp, TracingEvents, User, UserId,
+    Agent, Bus, Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy,
+    PasswordScheme, Passwords, Policy, PolicyBook, Profile, Refusal, Registration, Runtime, SessionId, SmsSender,
+    Store, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId,
 };
+
+/// How often a node reads what other nodes have ended.
+pub const POLL_EVERY: Duration = Duration::from_millis(500);
+
+/// How long reading it may take; then the node believes nothing that it remembers until it has read it.
+pub const POLL_DEADLINE: Duration = Duration::from_millis(750);
 
 /// Operations in flight at a time; another one waits, and is refused when it has waited too long.
 const MOST_SECTIONS: usize = 1_024;
@@ -65,6 +74,10 @@ pub struct Parts {
     pub passwords: Option<PasswordParts>,
     /// What becomes of an unknown address that asks for a code.
     pub registration: Registration,
+    /// Whether no other process ever uses the store: then nobody has to be asked what others have ended.
+    pub single_process: bool,
+    /// What hints to other nodes that there is something to see; without one they see it with their next poll.
+    pub bus: Option<Arc<dyn Bus>>,
 }
 
 /// What a deployment with passwords brings.
@@ -113,6 +126,8 @@ impl Parts {
             policies: PolicyBook::default(),
             passwords: None,
             registration: Registration::Closed,
+            single_process: false,
+            bus: None,
         }
     }
 }
@@ -238,7 +253,7 @@ struct Inner {
     sms: Option<Arc<dyn SmsSender>>,
     runtime: Arc<dyn Runtime>,
     events: Arc<dyn EventSink>,
-    clock: HighWater,
+    clock: Arc<HighWater>,
     entropy: Arc<dyn Entropy>,
     policies: PolicyBook,
     secrets: Secrets,
@@ -249,6 +264,7 @@ struct Inner {
     password_turns: keeper::Flights,
     sections: Arc<Semaphore>,
     deliveries: Arc<Semaphore>,
+    revocations: Arc<revocations::Revocations>,
 }
 
 impl Engine {
@@ -270,6 +286,15 @@ impl Engine {
 
     fn with_tokens(parts: Parts, tokens: Tokens) -> Self {
         parts.policies.tell_budgets();
+        let clock = Arc::new(HighWater::over(parts.clock));
+        let revocations = revocations::Revocations::new(
+            &parts.secrets,
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.runtime),
+            Arc::clone(&clock),
+            parts.bus,
+            parts.single_process,
+        );
         Self(Arc::new(Inner {
             store: parts.store,
             directory: parts.directory,
@@ -277,7 +302,7 @@ impl Engine {
             sms: parts.sms,
             runtime: parts.runtime,
             events: parts.events,
-            clock: HighWater::over(parts.clock),
+            clock,
             entropy: parts.entropy,
             policies: parts.policies,
             secrets: parts.secrets,
@@ -288,6 +313,7 @@ impl Engine {
             password_turns: keeper::Flights::default(),
             sections: Arc::new(Semaphore::new(MOST_SECTIONS)),
             deliveries: Arc::new(Semaphore::new(deliver::MOST_DELIVERIES)),
+            revocations: Arc::new(revocations),
         }))
     }
 
@@ -348,7 +374,10 @@ impl Engine {
                 }
             }
         };
-        inner.within(deadline, drained).await.is_some()
+        let is_drained = inner.within(deadline, drained).await.is_some();
+        // Last: what ends while the work drains is told as ever.
+        inner.revocations.close();
+        is_drained
     }
 
     /// Runs an operation detached from whoever waits for it: a client that hangs up after a guess has been compared still

@@ -82,7 +82,7 @@ impl Engine {
     pub async fn expire(&self, caller: &Caller, claim: FlowClaim, token: &AccessToken) -> Result<(), Refusal> {
         let (caller, token) = (caller.clone(), token.clone());
         self.detached(move |inner| async move {
-            let live = inner.judge(&inner.believe(&token)?).await?;
+            let live = inner.judge_to_end(&inner.believe(&token)?).await?;
             inner.check_binding(&claim, &live.tenant, live.binding)?;
             inner.end(&live.tenant, &live.user_id, live.id).await?;
             let caller = Caller { tenant: live.tenant, ..caller };

@@ -6,12 +6,15 @@ use futures_util::future::try_join;
 
 use super::{About, Caller, Engine, Inner, LiveSession, Renewed};
 use crate::flow::refresh::{Presented, Refreshed};
+use crate::flow::revoke::Ended;
 use crate::flow::{accounts, refresh, revoke, session};
 use crate::policy::Bucket;
 use crate::record::{AccountRecord, Recorded, SessionRecord, SessionState};
 use crate::secret::{AccessToken, RefreshToken};
 use crate::token::Claims;
-use crate::{EventKind, Expect, Key, Record, Refusal, Revision, SessionId, Swapped, Tenant, User, UserId};
+use crate::{
+    EventKind, Expect, Key, Profile, Record, Refusal, Revision, SessionId, Swapped, Tenant, Timestamp, User, UserId,
+};
 
 impl Engine {
     /// The session behind an access token, judged now: signature, life, revocation, the account's epoch.
@@ -83,7 +86,8 @@ impl Engine {
         .await
     }
 
-    /// Ends the session behind an access token. When this is `Ok`, no node accepts the session any more.
+    /// Ends the session behind an access token. When this is `Ok`, this node accepts the session no more, and
+    /// no other one a second later, or at once where it caches nothing.
     ///
     /// # Errors
     /// [`Refusal::NotAuthenticated`] for anything but the token of a good session, [`Refusal::Unavailable`].
@@ -91,7 +95,7 @@ impl Engine {
         let claims = self.0.believe(token)?;
         let caller = caller.clone();
         self.detached(move |inner| async move {
-            let live = inner.judge(&claims).await?;
+            let live = inner.judge_to_end(&claims).await?;
             let caller = Caller { tenant: live.tenant.clone(), ..caller };
             inner.end(&live.tenant, &live.user_id, live.id).await?;
             let about = About { caller: &caller, identifier: None, user: Some(&live.user_id), session: Some(live.id) };
@@ -127,18 +131,29 @@ impl Inner {
 
     pub(super) async fn judge(&self, claims: &Claims) -> Result<LiveSession, Refusal> {
         let id = claims.session().ok_or(Refusal::NotAuthenticated)?;
-        let (session_key, account_key) =
-            (self.secrets.session_key(id), self.secrets.account_key(&claims.tenant, &claims.sub));
+        self.find(id, &claims.tenant, &claims.sub, claims.profile).await.map(|(live, _)| live)
+    }
+
+    /// A good session of this user and profile, and when it ends if it is not used: the store says so now.
+    pub(super) async fn find(
+        &self,
+        id: SessionId,
+        tenant: &Tenant,
+        user: &UserId,
+        profile: Profile,
+    ) -> Result<(LiveSession, Timestamp), Refusal> {
+        let (session_key, account_key) = (self.secrets.session_key(id), self.secrets.account_key(tenant, user));
         let loads = try_join(self.load::<SessionRecord>(&session_key), self.load::<AccountRecord>(&account_key));
         let (session, account) = loads.await?;
         let Some(SessionRecord { state: SessionState::Live(live), .. }) = session.record else {
             return Err(Refusal::NotAuthenticated);
         };
-        let same = live.user == claims.sub && live.tenant == claims.tenant && live.profile == claims.profile;
+        let same = live.user == *user && live.tenant == *tenant && live.profile == profile;
         if !same || !session::is_good(&live, id, account.record.as_ref(), self.clock.now()) {
             return Err(Refusal::NotAuthenticated);
         }
-        Ok(LiveSession {
+        let until = live.ends.min(live.idles);
+        let live = LiveSession {
             id,
             user_id: live.user,
             tenant: live.tenant,
@@ -149,7 +164,16 @@ impl Inner {
             authenticated_at: live.authenticated_at,
             ends_at: live.ends,
             binding: live.binding,
-        })
+        };
+        Ok((live, until))
+    }
+
+    /// As [`Inner::judge`], for whoever wants to end the session.
+    pub(super) async fn judge_to_end(&self, claims: &Claims) -> Result<LiveSession, Refusal> {
+        match (self.judge(claims).await, claims.session()) {
+            (Err(Refusal::NotAuthenticated), Some(id)) => Err(self.refuse_ended(id).await?),
+            (judged, _) => judged,
+        }
     }
 
     async fn renew(&self, caller: &Caller, token: &AccessToken) -> Result<(User, AccessToken), Refusal> {
@@ -172,7 +196,7 @@ impl Inner {
     async fn refresh(&self, caller: &Caller, presented: &Presented) -> Result<Renewed, Refusal> {
         let (id, key) = (presented.session, self.secrets.session_key(presented.session));
         let Some(SessionRecord { state: SessionState::Live(live), .. }) = self.load(&key).await?.record else {
-            return Err(Refusal::NotAuthenticated);
+            return Err(self.refuse_ended(id).await?);
         };
         if live.profile != caller.profile || live.tenant != caller.tenant {
             return Err(Refusal::NotAuthenticated);
@@ -192,10 +216,10 @@ impl Inner {
             }
             Refreshed::No => Err(Refusal::NotAuthenticated),
             Refreshed::Forbidden => Err(Refusal::Forbidden),
-            Refreshed::Reused => {
+            Refreshed::Reused(ended) => {
                 let about = About { caller, identifier: None, user: Some(&live.user), session: Some(id) };
                 self.tell(EventKind::RefreshReused, about, Some(Refusal::NotAuthenticated));
-                self.unlist(&live.tenant, &live.user, id).await?;
+                self.unlist(&live.tenant, &live.user, ended).await?;
                 Err(Refusal::NotAuthenticated)
             }
         }
@@ -203,12 +227,19 @@ impl Inner {
 
     /// Ends a session: the tombstone first, which is what counts, then its place in the account's list.
     pub(super) async fn end(&self, tenant: &Tenant, user: &UserId, id: SessionId) -> Result<(), Refusal> {
-        self.decide(&self.secrets.session_key(id), |prior, now, _| revoke::session(prior, now)).await?;
-        self.unlist(tenant, user, id).await
+        let ended = self.decide(&self.secrets.session_key(id), |prior, now, _| revoke::session(prior, id, now)).await?;
+        self.unlist(tenant, user, ended).await
     }
 
-    pub(super) async fn unlist(&self, tenant: &Tenant, user: &UserId, id: SessionId) -> Result<(), Refusal> {
-        self.decide(&self.secrets.account_key(tenant, user), |prior, _, _| revoke::unlist(prior, id)).await
+    pub(super) async fn unlist(&self, tenant: &Tenant, user: &UserId, ended: Ended) -> Result<(), Refusal> {
+        self.decide(&self.secrets.account_key(tenant, user), |prior, _, _| revoke::unlist(prior, ended)).await
+    }
+
+    /// Refuses the use of a session that is not good. Where it ended a moment ago, its end may have been written and not
+    /// acknowledged, and this be the caller who tries again: then nobody hears of it before the nodes do.
+    pub(super) async fn refuse_ended(&self, id: SessionId) -> Result<Refusal, Refusal> {
+        self.decide(&self.secrets.session_key(id), |prior, now, _| revoke::again(prior, now)).await?;
+        Ok(Refusal::NotAuthenticated)
     }
 
     /// Ends the session whose token came with a login, if it is a good one: a new login gets a new session (ASVS 7.2.4).

@@ -2,7 +2,8 @@
 
 use super::Decision;
 use super::reset::{bump, unlock as open_lock};
-use crate::record::{AccountRecord, CodeState, IdentifierRecord, LiveSession, SessionRecord, SessionState, TOMBSTONE};
+use super::revoke::{self, Ended};
+use crate::record::{AccountRecord, CodeState, IdentifierRecord, LiveSession, SessionRecord, SessionState};
 use crate::{Owner, SessionId, Timestamp};
 
 /// How old the note of a last use has to be before a renewal writes it anew.
@@ -12,7 +13,7 @@ const COARSE: std::time::Duration = std::time::Duration::from_secs(3_600);
 pub(crate) fn disable(prior: Option<AccountRecord>, owner: Owner) -> Decision<AccountRecord, ()> {
     let mut account = changed(prior, owner);
     account.disabled = true;
-    Decision::write(account, ())
+    Decision::write(account, ()).telling(owner)
 }
 
 /// Lets a user in again; what was open before stays dead.
@@ -30,7 +31,7 @@ pub(crate) fn enable(prior: Option<AccountRecord>, owner: Owner) -> Decision<Acc
 
 /// Ends all there is: sessions, codes, flows, reset tokens and device tokens carry an older epoch from here on.
 pub(crate) fn change(prior: Option<AccountRecord>, owner: Owner) -> Decision<AccountRecord, ()> {
-    Decision::write(changed(prior, owner), ())
+    Decision::write(changed(prior, owner), ()).telling(owner)
 }
 
 fn changed(prior: Option<AccountRecord>, owner: Owner) -> AccountRecord {
@@ -41,12 +42,12 @@ fn changed(prior: Option<AccountRecord>, owner: Owner) -> AccountRecord {
 
 /// What stays of a forgotten user: a number without an owner under a key that only the secret leads to. Without it the epoch
 /// would begin anew, and what carries an old one would be good again should the id come back.
-pub(crate) fn forget(prior: Option<AccountRecord>) -> Decision<AccountRecord, ()> {
+pub(crate) fn forget(prior: Option<AccountRecord>, owner: Owner) -> Decision<AccountRecord, ()> {
     let mut stone = AccountRecord::new(None);
     (stone.epoch, stone.device_epoch) = prior.map_or((0, 0), |a| (a.epoch, a.device_epoch));
     bump(&mut stone);
     stone.disabled = true;
-    Decision::write(stone, ())
+    Decision::write(stone, ()).telling(owner)
 }
 
 /// Keeps one session and ends the others: what is not listed is refused.
@@ -54,7 +55,12 @@ pub(crate) fn keep_only(prior: Option<AccountRecord>, session: SessionId) -> Dec
     let Some(mut account) = prior else { return Decision::keep(()) };
     let before = account.sessions.len();
     account.sessions.retain(|(id, _, _)| *id == session);
-    if account.sessions.len() == before { Decision::keep(()) } else { Decision::write(account, ()) }
+    let owner = account.owner.map(Owner);
+    let decision = if account.sessions.len() == before { Decision::keep(()) } else { Decision::write(account, ()) };
+    match owner {
+        Some(owner) => decision.telling(owner),
+        None => decision,
+    }
 }
 
 /// Takes the live codes and open flows from an identifier; what was counted stays counted.
@@ -75,15 +81,19 @@ pub(crate) fn unlock(prior: Option<IdentifierRecord>) -> Decision<IdentifierReco
     decision
 }
 
-/// Ends a session if it is of `owner`; the answer is whether it was there.
-pub(crate) fn end_own(prior: Option<SessionRecord>, owner: Owner, now: Timestamp) -> Decision<SessionRecord, bool> {
-    match prior {
-        Some(mut record) if record.owner == owner.0 && matches!(record.state, SessionState::Live(_)) => {
-            record.state = SessionState::Ended { until: now.plus(TOMBSTONE) };
-            Decision::write(record, true)
-        }
-        _ => Decision::keep(false),
+/// Ends a session if it is of `owner`; the answer is whether it was there, and nothing for one of somebody else.
+pub(crate) fn end_own(
+    prior: Option<SessionRecord>,
+    id: SessionId,
+    owner: Owner,
+    now: Timestamp,
+) -> Decision<SessionRecord, Option<(bool, Ended)>> {
+    if prior.as_ref().is_some_and(|record| record.owner != owner.0) {
+        return Decision::keep(None);
     }
+    let decision = revoke::session(prior, id, now);
+    let was_there = decision.write.is_some();
+    decision.map(|ended| Some((was_there, ended)))
 }
 
 /// Whether a use of the session is to be written down.
@@ -138,7 +148,7 @@ mod tests {
         let mut w = World::default();
         let right = w.send().unwrap();
         let accepted = w.verify(right.expose()).unwrap();
-        w.change_account(|prior, _| forget(prior));
+        w.change_account(forget);
         let stone = w.account.clone().unwrap();
         assert!(stone.owner().is_none() && stone.sessions.is_empty() && stone.proven.is_empty());
         assert_eq!(stone.expires_at(), Timestamp::NEVER);
@@ -203,9 +213,12 @@ mod tests {
         let mut w = World::default();
         let id = w.open_session();
         let record = Some(w.sessions[&id].clone());
-        assert!(!end_own(record.clone(), Owner([9; 32]), at(1)).outcome);
-        let ended = end_own(record, w.owner(), at(1));
-        assert!(ended.outcome && matches!(ended.write.unwrap().state, SessionState::Ended { .. }));
+        assert!(end_own(record.clone(), id, Owner([9; 32]), at(1)).outcome.is_none());
+        let ended = end_own(record, id, w.owner(), at(1));
+        assert!(ended.outcome.is_some_and(|(was_there, _)| was_there));
+        let stone = ended.write.unwrap();
+        assert!(matches!(stone.state, SessionState::Ended { .. }));
+        assert!(end_own(Some(stone), id, w.owner(), at(1)).outcome.is_some_and(|(was_there, _)| !was_there));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 
+use super::revoke::Ended;
 use super::{Decision, session};
 use crate::record::{AccountRecord, LiveSession, SessionRecord, SessionState, TOMBSTONE};
 use crate::secret::{Kid, Mac, RefreshToken, Secrets, sha256};
@@ -62,7 +63,7 @@ pub(crate) enum Refreshed {
     /// The token is good, and its user may have no sessions.
     Forbidden,
     /// An old token came back: the session has ended.
-    Reused,
+    Reused(Ended),
 }
 
 /// Rotates, repeats the last rotation, refuses, or ends the session.
@@ -96,7 +97,7 @@ pub(crate) fn decide(
         return Decision::keep(Refreshed::Yes(live.clone()));
     }
     record.state = SessionState::Ended { until: now.plus(TOMBSTONE) };
-    Decision::write(record, Refreshed::Reused)
+    Decision::write(record, Refreshed::Reused(Ended::by_tombstone(presented.session)))
 }
 
 fn rotate(

@@ -92,7 +92,7 @@ pub(crate) fn finish_proven(
 ) -> Decision<AccountRecord, Proof> {
     let decision = finish(prior, owner, before.address());
     let epoch = decision.write.as_ref().map_or(0, |a| a.epoch);
-    Decision { write: decision.write, outcome: Proof::of_address(epoch, before.address()) }
+    decision.map(|()| Proof::of_address(epoch, before.address()))
 }
 
 /// After the password was set: a second bump, so that what was checked against the old one meanwhile opens nothing. Whoever

@@ -182,7 +182,7 @@ impl World {
             refresh::Refreshed::Yes(live) => Ok(refresh::token(&self.secrets, id, &live).unwrap()),
             refresh::Refreshed::No => Err("no"),
             refresh::Refreshed::Forbidden => Err("forbidden"),
-            refresh::Refreshed::Reused => Err("reused"),
+            refresh::Refreshed::Reused(_) => Err("reused"),
         }
     }
 
@@ -195,10 +195,11 @@ impl World {
 
     pub(super) fn revoke(&mut self, id: SessionId) {
         let mut place = self.sessions.remove(&id);
-        let decision = revoke::session(place.clone(), self.now);
+        let decision = revoke::session(place.clone(), id, self.now);
+        let ended = decision.outcome;
         apply(&mut place, decision);
         self.sessions.extend(place.map(|p| (id, p)));
-        let decision = revoke::unlist(self.account.clone(), id);
+        let decision = revoke::unlist(self.account.clone(), ended);
         apply(&mut self.account, decision);
     }
 
