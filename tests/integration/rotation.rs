@@ -89,6 +89,8 @@ async fn nodes_at_neighbouring_steps_accept_each_others_things() {
                 let next = Tokens::of(&here.refresh(&tokens.refresh).await);
                 there.me(&next.access).await.has(200);
                 there.log_out(&next.access).await.has(200);
+                // One node believes for a second what another one has ended.
+                w.advance(1);
                 here.me(&next.access).await.has(401);
             }
         }

@@ -278,6 +278,7 @@ pub struct GateBuilder {
     pub(crate) device_cookie: bool,
     pub(crate) challenge: Option<Guard>,
     pub(crate) jwks_path: Option<String>,
+    pub(crate) cache_bytes: Option<usize>,
 }
 
 impl GateBuilder {
@@ -292,6 +293,7 @@ impl GateBuilder {
             device_cookie: false,
             challenge: None,
             jwks_path: None,
+            cache_bytes: Some(crate::verified::USUAL),
         }
     }
 
@@ -337,6 +339,21 @@ impl GateBuilder {
     /// Serves the public keys (RFC 7517) at `path`, usually `/.well-known/jwks.json`.
     pub fn jwks(mut self, path: impl Into<String>) -> Self {
         self.jwks_path = Some(path.into());
+        self
+    }
+
+    /// Keeps the sessions of tokens that were found good in about so many `bytes`; default 64 MiB, and a token with its session
+    /// takes about a kilobyte. What does not fit is asked for again.
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = Some(bytes);
+        self
+    }
+
+    /// Keeps none: every request with a credential asks the store, and what one node ends is refused by the next request to any
+    /// other. With the cache a request with a token that was seen asks nobody; what this node ends is refused here at once
+    /// all the same, and what another ends within a second.
+    pub fn without_cache(mut self) -> Self {
+        self.cache_bytes = None;
         self
     }
 

@@ -1,6 +1,7 @@
 //! The token of a request: read from the headers and cookies of the mounted profiles, never from the query, never a silent
 //! choice.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -13,15 +14,30 @@ use crate::profile::Table;
 
 /// What a request carries.
 #[derive(Debug)]
-pub(crate) enum Credential {
+pub(crate) enum Credential<'h> {
     /// Nothing.
     None,
     /// One token, in the header of this profile (`None`: in `Authorization`).
-    One(AccessToken, Option<&'static Table>),
+    One(Carried<'h>, Option<&'static Table>),
     /// One token, in a cookie of this profile, where a browser puts it by itself.
     Cookie(AccessToken, &'static Table),
     /// More than one, or one header twice.
     Many(Option<&'static Table>),
+}
+
+/// A token where the request has it. `Debug` does not print it.
+pub(crate) struct Carried<'h>(&'h str);
+
+impl<'h> Carried<'h> {
+    pub(crate) fn expose(&self) -> &'h str {
+        self.0
+    }
+}
+
+impl fmt::Debug for Carried<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Carried(..)")
+    }
 }
 
 /// Where tokens are looked for.
@@ -50,23 +66,16 @@ impl Carriers {
         self.cookies.as_ref().map(|(_, cookies)| &**cookies)
     }
 
-    /// Whether `headers` carry anything that could be a credential.
-    pub(crate) fn is_there(&self, headers: &HeaderMap) -> bool {
-        self.headers.iter().any(|table| headers.contains_key(table.carrier))
-            || (self.bearer && headers.contains_key(AUTHORIZATION))
-            || self.cookies().is_some_and(|cookies| !cookies.tokens(headers).is_empty())
-    }
-
     /// Reads the credential that `headers` carry.
-    pub(crate) fn read(&self, headers: &HeaderMap) -> Credential {
+    pub(crate) fn read<'h>(&self, headers: &'h HeaderMap) -> Credential<'h> {
         let own = self.headers.iter().flat_map(|table| {
             let lines = headers.get_all(table.carrier).iter();
             // Text that is no token, or no text, is a credential all the same: a bad one.
-            lines.map(|v| Credential::One(AccessToken::new(v.to_str().unwrap_or_default()), Some(*table)))
+            lines.map(|v| Credential::One(Carried(v.to_str().unwrap_or_default()), Some(*table)))
         });
         let bearers = headers.get_all(AUTHORIZATION).iter().filter(|_| self.bearer).filter_map(|v| {
             let (scheme, token) = v.to_str().ok()?.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| Credential::One(AccessToken::new(token), None))
+            scheme.eq_ignore_ascii_case("bearer").then(|| Credential::One(Carried(token), None))
         });
         let in_cookies = self.cookies.iter().flat_map(|(table, cookies)| {
             cookies.tokens(headers).into_iter().map(|token| Credential::Cookie(token, table))
@@ -80,7 +89,7 @@ impl Carriers {
     }
 }
 
-impl Credential {
+impl Credential<'_> {
     /// Whose header or cookie carried it.
     fn table(&self) -> Option<&'static Table> {
         match self {
@@ -98,28 +107,31 @@ mod tests {
     use super::*;
     use crate::profile::{identity, platform};
 
-    fn read_lines(lines: &[(&'static str, &str)], bearer: bool) -> Credential {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_str(value).unwrap());
-        }
-        Carriers { headers: vec![&identity::TABLE], bearer, cookies: None }.read(&headers)
+    fn lines(lines: &[(&'static str, &str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    fn read(headers: &HeaderMap, bearer: bool) -> Credential<'_> {
+        Carriers { headers: vec![&identity::TABLE], bearer, cookies: None }.read(headers)
     }
 
     #[test]
     fn a67_more_than_one_credential_is_never_a_silent_choice() {
-        assert!(matches!(read_lines(&[], true), Credential::None));
-        assert!(matches!(read_lines(&[("auth-token", "a")], true), Credential::One(t, Some(_)) if t.expose() == "a"));
-        assert!(matches!(read_lines(&[("auth-token", "a"), ("auth-token", "a")], false), Credential::Many(_)));
-        assert!(matches!(read_lines(&[("auth-token", "a"), ("authorization", "Bearer b")], true), Credential::Many(_)));
+        assert!(matches!(read(&lines(&[]), true), Credential::None));
+        assert!(matches!(read(&lines(&[("auth-token", "a")]), true), Credential::One(t, Some(_)) if t.expose() == "a"));
+        assert!(matches!(read(&lines(&[("auth-token", "a"), ("auth-token", "a")]), false), Credential::Many(_)));
+        assert!(matches!(
+            read(&lines(&[("auth-token", "a"), ("authorization", "Bearer b")]), true),
+            Credential::Many(_)
+        ));
         assert!(
-            matches!(read_lines(&[("auth-token", "a"), ("authorization", "Bearer b")], false), Credential::One(t, _) if t.expose() == "a")
+            matches!(read(&lines(&[("auth-token", "a"), ("authorization", "Bearer b")]), false), Credential::One(t, _) if t.expose() == "a")
         );
         assert!(
-            matches!(read_lines(&[("authorization", "bearer b")], true), Credential::One(t, None) if t.expose() == "b")
+            matches!(read(&lines(&[("authorization", "bearer b")]), true), Credential::One(t, None) if t.expose() == "b")
         );
-        assert!(matches!(read_lines(&[("authorization", "Basic b")], true), Credential::None));
-        assert!(matches!(read_lines(&[("auth-token", "")], true), Credential::One(..)));
+        assert!(matches!(read(&lines(&[("authorization", "Basic b")]), true), Credential::None));
+        assert!(matches!(read(&lines(&[("auth-token", "")]), true), Credential::One(..)));
     }
 
     #[test]
@@ -139,7 +151,6 @@ mod tests {
         assert!(matches!(both.read(&request(&[header, cookie])), Credential::Many(Some(_))));
         let alone = carriers(Cookies::new().without_header());
         assert!(matches!(alone.read(&request(&[header])), Credential::None));
-        assert!(!alone.is_there(&request(&[header])) && alone.is_there(&request(&[cookie])));
         assert!(matches!(alone.read(&request(&[header, cookie])), Credential::Cookie(t, _) if t.expose() == "b"));
     }
 

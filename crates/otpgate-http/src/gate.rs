@@ -12,12 +12,13 @@ use otpgate_core::{Engine, Refusal, Tenant};
 
 use crate::builder::{GateBuilder, Guard, Profiles};
 use crate::cookies::Cookies;
-use crate::credential::{Carriers, Credential};
+use crate::credential::{Carried, Carriers, Credential};
 use crate::operation::{Done, Fault};
 use crate::origin::{self, Site};
 use crate::peer::PeerPolicy;
 use crate::profile::{At, RouteName, RouteSpec, Table, Wants};
 use crate::verdict::{Judged, Refused, Verdict};
+use crate::verified::Verified;
 use crate::{Body, Reply, device, handler};
 
 /// Answers the standard routes and judges every other request. Cheap to clone.
@@ -34,6 +35,7 @@ struct Inner {
     device_cookie: bool,
     challenge: Option<Guard>,
     jwks_path: Option<String>,
+    verified: Option<Verified>,
 }
 
 /// A profile at its place.
@@ -122,6 +124,7 @@ impl Gate {
             device_cookie: parts.device_cookie,
             challenge: parts.challenge,
             jwks_path: parts.jwks_path,
+            verified: parts.cache_bytes.map(Verified::new),
         }))
     }
 
@@ -209,20 +212,53 @@ impl Gate {
 
     /// Judges the credential of a request that is not the gate's to answer.
     pub async fn judge(&self, method: &Method, headers: &HeaderMap) -> Judged {
-        let (verdict, table) = match self.credential(headers) {
-            Credential::None => (Verdict::Absent, None),
-            Credential::Many(table) => (Verdict::Refused(Refused::ManyCredentials), table),
-            Credential::One(token, table) => (self.judge_token(headers, &token, table).await, table),
-            Credential::Cookie(_, table) if !self.may_act_by_cookie(method, headers) => {
-                (Verdict::Refused(Refused::CrossSite), Some(table))
-            }
-            Credential::Cookie(token, table) => (self.judge_token(headers, &token, Some(table)).await, Some(table)),
+        let (verdict, table) = match self.known(method, headers) {
+            Known::Verdict(verdict, table) => (verdict, table),
+            Known::Borne(token, table) => (self.judge_token(headers, token.expose(), table).await, table),
+            Known::Baked(token, table) => (self.judge_token(headers, token.expose(), Some(table)).await, Some(table)),
         };
         self.judged(verdict, table)
     }
 
-    async fn judge_token(&self, headers: &HeaderMap, token: &AccessToken, table: Option<&'static Table>) -> Verdict {
-        match self.engine().session(token).await {
+    /// The verdict where it needs no waiting: nothing came with the request, or a token that was found good of late.
+    #[must_use]
+    pub fn judge_at_once(&self, method: &Method, headers: &HeaderMap) -> Option<Judged> {
+        match self.known(method, headers) {
+            Known::Verdict(verdict, table) => Some(self.judged(verdict, table)),
+            Known::Borne(..) | Known::Baked(..) => None,
+        }
+    }
+
+    /// The verdict as far as it is known without asking anybody.
+    fn known<'h>(&self, method: &Method, headers: &'h HeaderMap) -> Known<'h> {
+        match self.credential(headers) {
+            Credential::None => Known::Verdict(Verdict::Absent, None),
+            Credential::Many(table) => Known::Verdict(Verdict::Refused(Refused::ManyCredentials), table),
+            Credential::One(token, table) => match self.seen(headers, token.expose(), table) {
+                Some(verdict) => Known::Verdict(verdict, table),
+                None => Known::Borne(token, table),
+            },
+            Credential::Cookie(_, table) if !self.may_act_by_cookie(method, headers) => {
+                Known::Verdict(Verdict::Refused(Refused::CrossSite), Some(table))
+            }
+            Credential::Cookie(token, table) => match self.seen(headers, token.expose(), Some(table)) {
+                Some(verdict) => Known::Verdict(verdict, Some(table)),
+                None => Known::Baked(token, table),
+            },
+        }
+    }
+
+    fn seen(&self, headers: &HeaderMap, token: &str, table: Option<&'static Table>) -> Option<Verdict> {
+        let live = self.0.verified.as_ref()?.get(self.engine(), token)?;
+        Some(self.act(headers, live, table))
+    }
+
+    async fn judge_token(&self, headers: &HeaderMap, token: &str, table: Option<&'static Table>) -> Verdict {
+        let found = match &self.0.verified {
+            Some(verified) => verified.find(self.engine(), token).await,
+            None => self.engine().session(&AccessToken::new(token)).await.map(Arc::new),
+        };
+        match found {
             Ok(live) => self.act(headers, live, table),
             Err(Refusal::NotAuthenticated) => Verdict::Refused(Refused::Invalid),
             Err(_) => Verdict::Unavailable,
@@ -235,16 +271,15 @@ impl Gate {
         !origin::may_change(method, headers) || own()
     }
 
-    /// The verdict where it needs no waiting: nothing came with the request.
-    #[must_use]
-    pub fn judge_at_once(&self, headers: &HeaderMap) -> Option<Judged> {
-        let nothing = !self.0.carriers.is_there(headers);
-        nothing.then(|| self.judged(Verdict::Absent, None))
-    }
-
     fn judged(&self, verdict: Verdict, table: Option<&'static Table>) -> Judged {
         let first = || self.0.mounts.first().map_or(&crate::profile::identity::TABLE, |mount| mount.table);
         Judged::new(verdict, table.unwrap_or_else(first), self.clone())
+    }
+
+    /// How many tokens are kept whose sessions were found good, whether or not they still are.
+    #[must_use]
+    pub fn cached(&self) -> usize {
+        self.0.verified.as_ref().map_or(0, Verified::len)
     }
 
     /// Whether both are handles of one gate.
@@ -253,12 +288,12 @@ impl Gate {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    pub(crate) fn credential(&self, headers: &HeaderMap) -> Credential {
+    pub(crate) fn credential<'h>(&self, headers: &'h HeaderMap) -> Credential<'h> {
         self.0.carriers.read(headers)
     }
 
     /// The verdict on a good session, by what else the request says of it.
-    fn act(&self, headers: &HeaderMap, live: LiveSession, table: Option<&'static Table>) -> Verdict {
+    fn act(&self, headers: &HeaderMap, live: Arc<LiveSession>, table: Option<&'static Table>) -> Verdict {
         if !self.takes(&live, table) {
             return Verdict::Refused(Refused::ForeignProfile);
         }
@@ -307,6 +342,13 @@ impl Gate {
             }
         }
     }
+}
+
+/// What is known of a request without asking anybody: the verdict, or the token whose session has to be asked for.
+enum Known<'h> {
+    Verdict(Verdict, Option<&'static Table>),
+    Borne(Carried<'h>, Option<&'static Table>),
+    Baked(AccessToken, &'static Table),
 }
 
 impl fmt::Debug for Gate {

@@ -90,7 +90,7 @@ impl Asking<'_> {
         let Asked { tenant, operation } = (spec.decode)(body, &mount.wants)?;
         let credential = match gate.credential(headers) {
             Credential::None => None,
-            Credential::One(token, _) => Some(token),
+            Credential::One(token, _) => Some(AccessToken::new(token.expose())),
             Credential::Cookie(..) if !gate.may_act_by_cookie(&spec.method, headers) => {
                 return Err(Refusal::Forbidden.into());
             }
@@ -211,7 +211,7 @@ async fn perform(
 }
 
 /// The session with the organisation that the request names; only sessions of `identity` know organisations.
-pub(crate) fn act_for(headers: &HeaderMap, live: LiveSession) -> Verdict {
+pub(crate) fn act_for(headers: &HeaderMap, live: Arc<LiveSession>) -> Verdict {
     let mut named = headers.get_all("organization-id").iter();
     let (first, second) = (named.next(), named.next());
     if live.profile != Profile::Identity {

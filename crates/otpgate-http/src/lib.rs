@@ -19,6 +19,7 @@ mod profile;
 mod reply;
 mod runtime;
 mod verdict;
+mod verified;
 
 pub use body::Body;
 pub use builder::{Brand, Engine, GateBuilder, Guard, Identity, Platform, Profiles, ProfilesBuilder};

@@ -19,8 +19,8 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(live: LiveSession, organization: Option<String>) -> Self {
-        Self { live: Arc::new(live), organization }
+    pub(crate) fn new(live: Arc<LiveSession>, organization: Option<String>) -> Self {
+        Self { live, organization }
     }
 
     /// The organisation that this request acts for: that of its `organization-id` header, else the user's default one.

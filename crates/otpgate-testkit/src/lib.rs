@@ -12,7 +12,8 @@ pub mod store;
 pub mod wire;
 
 pub use doubles::{
-    CaptureMailer, Captured, FailingEntropy, Failure, FixedEntropy, FlakyStore, HistoryStore, SetClock, StoreOp,
+    CaptureMailer, Captured, FailingEntropy, Failure, FixedEntropy, FlakyStore, HistoryStore, MemoryBus, SetClock,
+    StoreOp,
 };
 pub use store::{Kit, Violation};
 

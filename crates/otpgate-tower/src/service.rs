@@ -66,7 +66,7 @@ where
 /// The verdict where it is there already, by an outer layer of the same gate or since nothing has to be asked.
 fn known<B>(gate: &Gate, request: &Request<B>) -> Option<Judged> {
     let outer = request.extensions().get::<Judged>().filter(|judged| judged.gate().is(gate));
-    outer.cloned().or_else(|| gate.judge_at_once(request.headers()))
+    outer.cloned().or_else(|| gate.judge_at_once(request.method(), request.headers()))
 }
 
 async fn answer<B, R, E>(

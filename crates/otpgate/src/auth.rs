@@ -6,7 +6,7 @@ use std::sync::Arc;
 use otpgate_core::engine::{Parts, PasswordParts};
 use otpgate_core::token::TokenSettings;
 use otpgate_core::{
-    Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, PolicyBook, Registration, Runtime, Secrets,
+    Bus, Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, PolicyBook, Registration, Runtime, Secrets,
     SmsSender, Store, Tenant,
 };
 use otpgate_http::{Gate, PeerPolicy, Profiles, TokioRuntime};
@@ -63,6 +63,7 @@ impl OtpAuth {
             device_cookie: false,
             challenge: None,
             jwks_path: None,
+            cache: Cache::Usual,
         }
     }
 
@@ -101,6 +102,14 @@ pub struct OtpAuthBuilder {
     device_cookie: bool,
     challenge: Option<otpgate_http::Guard>,
     jwks_path: Option<String>,
+    cache: Cache,
+}
+
+/// What is kept of tokens that were found good.
+enum Cache {
+    Usual,
+    Bytes(usize),
+    Off,
 }
 
 impl OtpAuthBuilder {
@@ -202,6 +211,34 @@ impl OtpAuthBuilder {
         self
     }
 
+    /// Keeps the sessions of tokens that were found good in about so many `bytes`; default 64 MiB. See
+    /// [`otpgate_http::GateBuilder::cache_bytes`].
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache = Cache::Bytes(bytes);
+        self
+    }
+
+    /// Keeps none: every request with a credential asks the store, and what one process ends, every other one refuses from its
+    /// next request on. By default that takes up to a second, and a request with a token that was seen asks nobody.
+    pub fn without_cache(mut self) -> Self {
+        self.cache = Cache::Off;
+        self
+    }
+
+    /// Asks nobody what other processes have ended: for an app whose one process has the store to itself. Costs, where there is
+    /// another one after all: what that ends is believed here for up to a minute. Default: the store is asked twice a second.
+    pub fn single_process(mut self) -> Self {
+        self.parts.single_process = true;
+        self
+    }
+
+    /// What hints to other processes that something has ended, so that they see it within milliseconds rather than within a
+    /// second; default none. It may fail at any time: then their next poll sees it.
+    pub fn bus(mut self, bus: impl Bus) -> Self {
+        self.parts.bus = Some(Arc::new(bus));
+        self
+    }
+
     /// The finished type: signs and verifies a probe with every key and asks the store once.
     ///
     /// # Errors
@@ -225,6 +262,11 @@ impl OtpAuthBuilder {
         if let Some(path) = self.jwks_path {
             gate = gate.jwks(path);
         }
+        gate = match self.cache {
+            Cache::Usual => gate,
+            Cache::Bytes(bytes) => gate.cache_bytes(bytes),
+            Cache::Off => gate.without_cache(),
+        };
         Ok(OtpAuth { gate: gate.build()? })
     }
 }

@@ -36,12 +36,12 @@ pub use otpgate_core::runtime::BoxFuture;
 pub use otpgate_core::secret::{AccessToken, DeviceToken, RefreshToken, SessionKey};
 pub use otpgate_core::token::{SigningKey, TokenSettings};
 pub use otpgate_core::{
-    Agent, Clock, Code, CodeMail, CodeSms, ConfigError, ConfigErrorKind, DeliveryError, Directory, DirectoryError,
-    Disclosure, Entropy, EntropyError, Event, EventKind, EventSink, Expect, FlowId, Identifier, IdentifierError,
-    IdentifierKind, Key, MailPurpose, Mailer, MasterSecret, Network, OsEntropy, Owner, Password, PasswordHash,
-    PasswordScheme, Passwords, Policy, PolicyBook, PolicyBuilder, Profile, Record, Refusal, Registrar, Registration,
-    Revision, Runtime, Secrets, SessionId, SmsSender, Store, StoreDirectory, StoreError, StoreErrorKind, Swapped,
-    SystemClock, Tenant, Timestamp, TracingEvents, User, UserId, async_trait,
+    Agent, Bus, BusError, Clock, Code, CodeMail, CodeSms, ConfigError, ConfigErrorKind, DeliveryError, Directory,
+    DirectoryError, Disclosure, Entropy, EntropyError, Event, EventKind, EventSink, Expect, FlowId, Hints, Identifier,
+    IdentifierError, IdentifierKind, Key, MailPurpose, Mailer, MasterSecret, Network, OsEntropy, Owner, Password,
+    PasswordHash, PasswordScheme, Passwords, Policy, PolicyBook, PolicyBuilder, Profile, Record, Refusal, Registrar,
+    Registration, Revision, Runtime, Secrets, SessionId, SmsSender, Store, StoreDirectory, StoreError, StoreErrorKind,
+    Swapped, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId, async_trait,
 };
 pub use otpgate_http::{
     Brand, Cookies, Engine, FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, LegacyCookie, Needs,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use otpgate_core::engine::{POLL_DEADLINE, POLL_EVERY};
 use otpgate_core::runtime::BoxFuture;
 use otpgate_core::{Clock as _, Runtime, Timestamp};
 use tokio::sync::Notify;
@@ -14,12 +15,12 @@ use tokio::sync::Notify;
 use crate::SetClock;
 
 /// Timers of this length and more follow the set clock; shorter ones, pauses between lost swaps, the real one.
-const SET: Duration = Duration::from_secs(1);
+const SET: Duration = POLL_EVERY;
 
 /// How long a test waits for what has to come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Runs tasks on tokio, counts them, and lets timers of a second and more wait for a [`SetClock`]. Clones are one runtime.
+/// Runs tasks on tokio, counts them, and lets timers of half a second and more wait for a [`SetClock`]. Clones are one runtime.
 #[derive(Clone)]
 pub struct PacedRuntime(Arc<Paced>);
 
@@ -47,12 +48,28 @@ impl PacedRuntime {
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until no task is under way.
+    /// Waits until no task is under way; polls of what other nodes have ended do not count.
     ///
     /// # Panics
     /// When that does not come about.
     pub async fn idle(&self) {
-        self.until("a task does not end", || self.0.tasks.load(Ordering::SeqCst) == 0).await;
+        self.until("a task does not end", || self.0.tasks.load(Ordering::SeqCst) == self.0.polls(true)).await;
+    }
+
+    /// Waits until every poll that is due has come to an end, and no other task is under way.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub async fn polled(&self) {
+        self.until("a poll does not end", || self.0.tasks.load(Ordering::SeqCst) == self.0.polls(false)).await;
+    }
+
+    /// Waits until there is no task at all.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub async fn empty(&self) {
+        self.until("a task is left", || self.0.tasks.load(Ordering::SeqCst) == 0).await;
     }
 
     /// Waits until a task waits for a timer of exactly `span` that is not over yet.
@@ -83,6 +100,13 @@ impl PacedRuntime {
 }
 
 impl Paced {
+    /// How many polls wait for their next turn, and for the store where `asking`.
+    fn polls(&self, asking: bool) -> usize {
+        let now = self.clock.now();
+        let counts = |span, due| (span == POLL_EVERY && due > now) || (asking && span == POLL_DEADLINE);
+        self.naps().iter().filter(|(_, span, due, _)| counts(*span, *due)).count()
+    }
+
     fn naps(&self) -> MutexGuard<'_, Vec<(u64, Duration, Timestamp, Waker)>> {
         self.naps.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,10 +1,11 @@
 //! How a world is set up, and what a scenario may change of it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use otpgate_core::policy::PolicyBuilder;
 use otpgate_core::token::{SigningKey, TokenSettings};
-use otpgate_core::{MasterSecret, Policy, PolicyBook, Registration, Secrets, StoreDirectory, Tenant};
+use otpgate_core::{Bus, MasterSecret, Policy, PolicyBook, Registration, Secrets, StoreDirectory, Tenant};
 use otpgate_http::{Engine, GateBuilder, Identity, Platform};
 
 type Change<T> = Box<dyn FnOnce(T) -> T>;
@@ -22,6 +23,8 @@ pub struct Setup {
     pub(super) platform: Option<Platform>,
     pub(super) sets_cookies: bool,
     pub(super) engine: Option<Vec<Change<Engine>>>,
+    pub(super) single_process: bool,
+    pub(super) bus: Option<Arc<dyn Bus>>,
     pub(super) registration: Option<Box<dyn FnOnce(StoreDirectory) -> Registration>>,
 }
 
@@ -39,6 +42,8 @@ impl Default for Setup {
             platform: None,
             sets_cookies: false,
             engine: None,
+            single_process: false,
+            bus: None,
             registration: None,
         }
     }
@@ -97,6 +102,20 @@ impl Setup {
     #[must_use]
     pub fn engine(mut self, change: impl FnOnce(Engine) -> Engine + 'static) -> Self {
         self.engine.get_or_insert_default().push(Box::new(change));
+        self
+    }
+
+    /// Has the store to itself.
+    #[must_use]
+    pub fn single_process(mut self) -> Self {
+        self.single_process = true;
+        self
+    }
+
+    /// Hears of other nodes by this.
+    #[must_use]
+    pub fn bus(mut self, bus: Arc<dyn Bus>) -> Self {
+        self.bus = Some(bus);
         self
     }
 

@@ -98,6 +98,8 @@ impl World {
         parts.clock = Arc::new(shared.clock.clone());
         parts.entropy = Arc::clone(&shared.entropy);
         parts.events = Arc::new(shared.events.clone());
+        parts.single_process = setup.single_process;
+        parts.bus = setup.bus;
         let book = PolicyBook::new(ok(setup.policy.build()));
         parts.policies = setup.policies.into_iter().fold(book, |book, change| change(book));
         let seeded = people::seed(shared.directory.users(), &setup.tenant).await;

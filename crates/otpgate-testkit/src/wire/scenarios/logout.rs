@@ -129,6 +129,7 @@ async fn a78_after_logout_other_nodes_refuse_the_token_too(w: &World) {
     let tokens = w.log_in(A).await;
     other.me(&tokens.access).await.has(200);
     w.log_out(&tokens.access).await.has(200);
+    w.advance(1);
     other.me(&tokens.access).await.has(401);
     other.refresh(&tokens.refresh).await.has(401);
     let tokens = other.log_in(A).await;

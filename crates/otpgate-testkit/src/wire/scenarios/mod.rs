@@ -15,6 +15,7 @@ mod language;
 mod limits;
 mod login;
 mod logout;
+mod nodes;
 mod ownership;
 mod platform;
 mod races;
@@ -76,6 +77,7 @@ pub fn scenarios() -> Vec<Scenario> {
         accounts::list(),
         ownership::list(),
         hosts::list(),
+        nodes::list(),
     ]
     .concat()
 }

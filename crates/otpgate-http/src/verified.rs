@@ -1,0 +1,154 @@
+//! The tokens that were found good of late, so that the next request with one asks nobody.
+//!
+//! What is kept is the session, not the answer: everything that a request says besides its token, the carrier, the organisation,
+//! the binding, is judged anew each time.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use otpgate_core::engine::{LiveSession, Sighting};
+use otpgate_core::secret::AccessToken;
+use otpgate_core::{Engine, Refusal, SessionId, Timestamp};
+use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
+
+/// Memory for what was found good, unless the host says otherwise: some 60 000 tokens.
+pub(crate) const USUAL: usize = 64 * 1024 * 1024;
+
+/// What an entry takes besides its texts: the map's place for it, the session, and what the allocator adds.
+const OVERHEAD: usize = 256;
+
+/// The sessions behind tokens that have verified, at most so many bytes of them; nothing else gets in, so junk throws nothing out.
+///
+/// Two layers: by token, so that a token that was seen costs a seeded hash and a compare of all its bytes; and by session, so that
+/// another token of a session that was seen costs its signature and no question to the store.
+pub(crate) struct Verified {
+    tokens: Cache<Token, Seen, Bytes>,
+    sessions: Cache<SessionId, Sighting, Bytes>,
+}
+
+/// A token that has verified.
+#[derive(Clone)]
+struct Seen {
+    ends: Timestamp,
+    sighting: Sighting,
+}
+
+impl Verified {
+    /// Room for about `bytes`, texts and overhead together.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let (tokens, sessions) = (bytes / 4 * 3, bytes / 4);
+        let of = |bytes: usize| (bytes / (2 * OVERHEAD), u64::try_from(bytes).unwrap_or(u64::MAX));
+        let ((n, most), (m, at_most)) = (of(tokens), of(sessions));
+        Self { tokens: Cache::with_weighter(n, most, Bytes), sessions: Cache::with_weighter(m, at_most, Bytes) }
+    }
+
+    /// How many tokens there are.
+    pub(crate) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// The session of a token that was seen, if what was seen still holds. Waits for nothing and allocates nothing.
+    pub(crate) fn get(&self, engine: &Engine, token: &str) -> Option<Arc<LiveSession>> {
+        let Seen { ends, sighting } = self.tokens.get(&Presented(token))?;
+        engine.holds(&sighting, ends).then(|| sighting.into_session())
+    }
+
+    /// The session of a token, from the store where nothing that was seen holds any more.
+    pub(crate) async fn find(&self, engine: &Engine, token: &str) -> Result<Arc<LiveSession>, Refusal> {
+        let (ends, found) = match self.tokens.get(&Presented(token)).filter(|seen| engine.now() < seen.ends) {
+            // A signature that was good is good; what has changed is the session, or what is known of it.
+            Some(seen) => (seen.ends, engine.look_again(&seen.sighting).await),
+            None => {
+                let believed = engine.believe(&AccessToken::new(token))?;
+                let (id, ends) = (believed.session(), believed.ends_at());
+                let known = self.sessions.get(&id).filter(|s| s.is_of(&believed) && engine.holds(s, ends));
+                match known {
+                    Some(sighting) => (ends, Ok(sighting)),
+                    None => (ends, engine.look(&believed).await),
+                }
+            }
+        };
+        match found {
+            Ok(sighting) => {
+                let session = Arc::clone(sighting.session());
+                self.sessions.insert(session.id, sighting.clone());
+                self.tokens.insert(Token(AccessToken::new(token)), Seen { ends, sighting });
+                Ok(session)
+            }
+            Err(refusal) => {
+                // It would be of no use any more. After a failure of the store it may be: then only its session is asked for.
+                if refusal == Refusal::NotAuthenticated {
+                    self.tokens.remove(&Presented(token));
+                }
+                Err(refusal)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified").field("tokens", &self.tokens.len()).finish_non_exhaustive()
+    }
+}
+
+/// A token in the map; wiped when it leaves.
+#[derive(Clone)]
+struct Token(AccessToken);
+
+/// A token that is looked for.
+struct Presented<'a>(&'a str);
+
+impl Hash for Token {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Presented(self.0.expose()).hash(state);
+    }
+}
+
+impl Hash for Presented<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+/// All bytes. What it takes tells nothing: two that differ meet only where a hash is the same whose seed nobody knows.
+impl Equivalent<Token> for Presented<'_> {
+    fn equivalent(&self, key: &Token) -> bool {
+        self.0 == key.0.expose()
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        Presented(self.0.expose()).equivalent(other)
+    }
+}
+
+impl Eq for Token {}
+
+/// What an entry weighs, in bytes.
+#[derive(Clone)]
+struct Bytes;
+
+impl Bytes {
+    fn of(session: &LiveSession) -> usize {
+        let lists = session.roles.iter().chain(&session.organizations);
+        let listed: usize = lists.map(|text| text.len() + size_of::<String>()).sum();
+        let texts = session.user_id.as_str().len() + session.tenant.as_str().len() + session.organization.len();
+        OVERHEAD + size_of::<LiveSession>() + texts + listed
+    }
+}
+
+impl Weighter<Token, Seen> for Bytes {
+    fn weight(&self, token: &Token, seen: &Seen) -> u64 {
+        (token.0.expose().len() + Self::of(seen.sighting.session())) as u64
+    }
+}
+
+impl Weighter<SessionId, Sighting> for Bytes {
+    fn weight(&self, _: &SessionId, sighting: &Sighting) -> u64 {
+        Self::of(sighting.session()) as u64
+    }
+}
