@@ -34,12 +34,16 @@
 //!
 //! Reads must go to the primary as well: a replica that lags accepts a logged-out session.
 //!
+//! # Several nodes
+//! [`PostgresStore::bus`] tells the other nodes of a revocation within milliseconds, where their polls take up to a second.
+//!
 //! # Tables
 //! `connect` makes them and brings them to this release's version, under an advisory lock. A host with a tool of its own runs
 //! [`PostgresStore::schema_sql`] and says [`without_migrations`](PostgresStoreBuilder::without_migrations).
 //!
 //! A disk that is full refuses every write alike: PostgreSQL has no budget for records with an owner apart.
 
+mod bus;
 mod error;
 mod lease;
 mod migrate;
@@ -48,5 +52,6 @@ mod rows;
 mod sql;
 mod store;
 
+pub use bus::PostgresBus;
 pub use open::PostgresStoreBuilder;
 pub use store::PostgresStore;

@@ -15,6 +15,8 @@ pub(crate) struct Sql {
     pub(crate) drop_owned: Text,
     pub(crate) sweep_records: Text,
     pub(crate) sweep_counters: Text,
+    /// Where hints are published.
+    pub(crate) channel: String,
 }
 
 /// One statement. Made of our own words and a namespace that was checked; values are always bound.
@@ -64,6 +66,7 @@ impl Sql {
                  ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
                  DELETE FROM otpgate_counters AS c USING gone WHERE c.key = gone.key",
             ),
+            channel: format!("{prefix}revoked"),
         }
     }
 }

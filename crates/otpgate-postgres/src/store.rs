@@ -56,6 +56,10 @@ impl PostgresStore {
         &self.pool
     }
 
+    pub(crate) fn channel(&self) -> &str {
+        &self.sql.channel
+    }
+
     pub(crate) fn over(pool: PgPool, sql: Sql) -> Self {
         Self { pool, sql: Arc::new(sql) }
     }

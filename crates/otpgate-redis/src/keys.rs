@@ -39,6 +39,11 @@ impl Names {
         self.name("owned-until", &owner.0)
     }
 
+    /// Where hints are published.
+    pub(crate) fn channel(&self) -> String {
+        format!("{}revoked", self.prefix)
+    }
+
     fn name(&self, kind: &str, bytes: &[u8; 32]) -> String {
         use std::fmt::Write as _;
 

@@ -44,11 +44,15 @@
 //! nothing twice; after a failover or while slots move, calls that come to the wrong node fail (503) until the client has the new
 //! map.
 //!
+//! # Several nodes
+//! [`RedisBus`] tells the other nodes of a revocation within milliseconds, where their polls take up to a second.
+//!
 //! # Expiry
 //! Redis drops records and counters 24 h after they expired, and never sooner than 24 h after they were written, as garbage: core
 //! decides what is expired, and the servers' clocks may be wrong. Where the server's clock is days ahead of the app's, limits of
 //! up to a day hold all the same, and sessions that lie idle end early. `sweep` has nothing to do.
 
+mod bus;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod keys;
@@ -58,6 +62,7 @@ mod packed;
 mod settings;
 mod store;
 
+pub use bus::RedisBus;
 pub use open::RedisStoreBuilder;
 pub use settings::Durability;
 pub use store::RedisStore;

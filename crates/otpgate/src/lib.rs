@@ -55,9 +55,9 @@ pub use otpgate_memory::MemoryStore;
 #[cfg(feature = "mysql")]
 pub use otpgate_mysql::MySqlStore;
 #[cfg(feature = "postgres")]
-pub use otpgate_postgres::PostgresStore;
+pub use otpgate_postgres::{PostgresBus, PostgresStore};
 #[cfg(feature = "redis")]
-pub use otpgate_redis::RedisStore;
+pub use otpgate_redis::{RedisBus, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use otpgate_sqlite::SqliteStore;
 #[cfg(feature = "tower")]
