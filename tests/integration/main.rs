@@ -10,5 +10,6 @@ mod kit;
 mod logs;
 mod methods;
 mod mounting;
+mod nodes;
 mod rotation;
 mod verdicts;

@@ -98,6 +98,8 @@ async fn hung(w: &World, request: Request) -> Reply {
 }
 
 async fn w156_a_store_that_hangs_is_a_503_in_time(w: &World) {
+    // Without polls: what hangs is the request.
+    let w = &w.another(|s| s.single_process()).await;
     let tokens = w.log_in(A).await;
     let code = w.send(A).await;
     for failure in [Failure::Hang, Failure::HangAfter] {
