@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 ///
 /// The secret comes from the environment: OTPGATE_SECRET, and for a rotation OTPGATE_SECRET_ANCHOR (the secret that the
 /// deployment began with) and OTPGATE_SECRET_ACCEPT (further ones whose codes and tokens still hold, comma-separated). A URL with
-/// a password belongs there too: OTPGATE_STORE and OTPGATE_MAIL stand for the options of these names.
+/// a password belongs there too: OTPGATE_STORE, OTPGATE_BUS and OTPGATE_MAIL stand for the options of these names.
 #[derive(Parser)]
 #[command(name = "otpgate-server", version)]
 pub(crate) struct Args {
@@ -26,6 +26,11 @@ pub(crate) struct Args {
     /// share one database
     #[arg(long, value_name = "URL", env = "OTPGATE_STORE", hide_env_values = true, default_value = "memory")]
     pub(crate) store: String,
+
+    /// How nodes tell each other at once that a session has ended: `store` (PostgreSQL, Redis), `redis://..`, or `none` for within
+    /// a second; `store` where it can
+    #[arg(long, value_name = "URL", env = "OTPGATE_BUS", hide_env_values = true)]
+    pub(crate) bus: Option<String>,
 
     /// Where mail goes: `console`, `dir:PATH` for one .eml file each, or a mail server as `smtps://..`
     #[arg(long, value_name = "OUTLET", env = "OTPGATE_MAIL", hide_env_values = true, default_value = "console")]

@@ -72,6 +72,26 @@ impl FromStr for StoreUrl {
     }
 }
 
+/// How nodes tell each other what has ended.
+pub(crate) enum BusUrl {
+    Store,
+    Redis(String),
+    None,
+}
+
+impl FromStr for BusUrl {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        match text.split_once(':') {
+            None if text == "store" => Ok(Self::Store),
+            None if text == "none" => Ok(Self::None),
+            Some(("redis", rest)) if is_host(rest) => Ok(Self::Redis(text.to_owned())),
+            _ => bail!("this is no bus that this build knows: it knows `store`, `redis://` and `none`"),
+        }
+    }
+}
+
 fn is_host(rest: &str) -> bool {
     rest.strip_prefix("//").is_some_and(|host| !host.is_empty())
 }
@@ -163,6 +183,17 @@ mod tests {
         }
         for outlet in ["", "dir:", "smtp://x", "twilio:", "https:x"] {
             assert!(outlet.parse::<SmsOutlet>().err().unwrap().to_string().contains("dir:PATH"), "{outlet}");
+        }
+    }
+
+    #[test]
+    fn buses_are_read() {
+        assert!(matches!("store".parse(), Ok(BusUrl::Store)));
+        assert!(matches!("none".parse(), Ok(BusUrl::None)));
+        assert!(matches!("redis://h".parse(), Ok(BusUrl::Redis(url)) if url == "redis://h"));
+        for bus in ["", "postgres://pw@h", "redis:pw"] {
+            let error = bus.parse::<BusUrl>().err().unwrap().to_string();
+            assert!(error.contains("`store`, `redis://`") && !error.contains("pw"), "{error}");
         }
     }
 

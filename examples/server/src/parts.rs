@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use otpgate::{
     Argon2id, Clock as _, OtpAuth, PasswordParts, Store, StoreDirectory, SystemClock, TokenSettings, TokioRuntime,
 };
@@ -11,14 +11,14 @@ use tokio::runtime::Handle;
 
 use crate::args::Args;
 use crate::config::Config;
-use crate::outlets::{MailOutlet, SmsOutlet, StoreUrl};
-use crate::stores::store;
-use crate::{secrets, senders, users};
+use crate::outlets::{BusUrl, MailOutlet, SmsOutlet, StoreUrl};
+use crate::{secrets, senders, stores, users};
 
 /// The finished library, and its store for the sweeps.
 pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<(OtpAuth, Arc<dyn Store>)> {
     // Everything that can be wrong is read before anything is made.
     let url: StoreUrl = args.store.parse().context("--store")?;
+    let bus: Option<BusUrl> = args.bus.as_deref().map(str::parse).transpose().context("--bus")?;
     let mail: MailOutlet = args.mail.parse().context("--mail")?;
     let texts: Option<SmsOutlet> = args.sms.as_deref().map(str::parse).transpose().context("--sms")?;
     let words = config.mail.templates(&config.sms)?;
@@ -34,7 +34,7 @@ pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<(OtpAu
         tracing::warn!(limit, "a limit is switched off: for load tests only");
     }
 
-    let store = store(&url, &config.store).await.with_context(|| format!("the store {}", url.place.name()))?;
+    let (store, bus) = stores::open(&url, bus.as_ref(), &config.store).await?;
     let directory = Arc::new(StoreDirectory::new(Arc::clone(&store), &secrets));
     let scheme = Argon2id::new()?;
     let (given, added) = (users.len(), users::import(&directory, &scheme, users).await?);
@@ -56,11 +56,23 @@ pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<(OtpAu
     if let Some(sender) = texts {
         builder = builder.sms(sender);
     }
+    if let Some(bus) = bus {
+        builder = builder.bus(bus);
+    }
     if config.bearer {
         builder = builder.bearer();
     }
     if config.device_cookie() {
         builder = builder.device_cookie();
+    }
+    match (config.cache.bytes, config.cache.off) {
+        (None, false) => {}
+        (Some(bytes), false) => builder = builder.cache_bytes(bytes),
+        (None, true) => builder = builder.without_cache(),
+        (Some(_), true) => bail!("`cache.bytes` and `cache.off` contradict each other"),
+    }
+    if config.cache.single_process {
+        builder = builder.single_process();
     }
     Ok((builder.build().await?, store))
 }

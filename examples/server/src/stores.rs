@@ -2,14 +2,44 @@
 
 use std::sync::Arc;
 
-use anyhow::bail;
-use otpgate::{MemoryStore, MySqlStore, PostgresStore, RedisStore, SqliteStore, Store};
+use anyhow::{Context as _, bail};
+use otpgate::{Bus, MemoryStore, MySqlStore, PostgresStore, RedisBus, RedisStore, SqliteStore, Store};
 
 use crate::config::StoreTable;
-use crate::outlets::{Place, StoreUrl};
+use crate::outlets::{BusUrl, Place, StoreUrl};
 
-/// Opens it, and brings its tables to this release's version.
-pub(crate) async fn store(url: &StoreUrl, table: &StoreTable) -> anyhow::Result<Arc<dyn Store>> {
+/// A store, and the bus by which its nodes tell each other what has ended.
+pub(crate) type Shared = (Arc<dyn Store>, Option<Arc<dyn Bus>>);
+
+/// Opens both, and brings the tables to this release's version.
+pub(crate) async fn open(url: &StoreUrl, bus: Option<&BusUrl>, table: &StoreTable) -> anyhow::Result<Shared> {
+    let own = matches!(url.place, Place::Postgres(_) | Place::Redis(_));
+    let bus = match bus {
+        None if own => &BusUrl::Store,
+        None => &BusUrl::None,
+        Some(BusUrl::Store) if !own => bail!("--bus: this kind of store has none"),
+        Some(bus) => bus,
+    };
+    if let (Place::Postgres(_), BusUrl::Store, Some(1)) = (&url.place, bus, table.connections) {
+        bail!("`store.connections` is at least 2: the bus keeps one for itself");
+    }
+    let name = || format!("the store {}", url.place.name());
+    let (store, of_store) = store(url, table).await.with_context(name)?;
+    Ok(match bus {
+        BusUrl::Store => (store, of_store),
+        BusUrl::Redis(server) => (store, Some(Arc::new(redis_bus(server, url).context("--bus")?))),
+        BusUrl::None => (store, None),
+    })
+}
+
+fn redis_bus(server: &str, url: &StoreUrl) -> anyhow::Result<RedisBus> {
+    Ok(match &url.namespace {
+        Some(name) => RedisBus::namespaced(server, name)?,
+        None => RedisBus::open(server)?,
+    })
+}
+
+async fn store(url: &StoreUrl, table: &StoreTable) -> anyhow::Result<Shared> {
     check(&url.place, table)?;
     let StoreTable { connections, migrations, require_always, insecure_without_durability } = *table;
     // The builders are alike, and of different types.
@@ -28,22 +58,26 @@ pub(crate) async fn store(url: &StoreUrl, table: &StoreTable) -> anyhow::Result<
             if insecure_without_durability {
                 builder = builder.insecure_without_durability();
             }
-            Arc::new(builder.open($url).await?)
+            builder.open($url).await?
         }};
     }
     Ok(match &url.place {
         // Nobody else sees the memory of this process: a namespace has nothing to keep apart.
-        Place::Memory => Arc::new(MemoryStore::new()),
+        Place::Memory => (Arc::new(MemoryStore::new()), None),
         Place::Sqlite(path) => {
             let builder = SqliteStore::builder();
             let builder = match &url.namespace {
                 Some(name) => builder.namespace(name),
                 None => builder,
             };
-            Arc::new(builder.open(path).await?)
+            (Arc::new(builder.open(path).await?), None)
         }
-        Place::Postgres(server) => sql!(PostgresStore, server),
-        Place::MySql(server) => sql!(MySqlStore, server),
+        Place::Postgres(server) => {
+            let store = sql!(PostgresStore, server);
+            let bus = store.bus();
+            (Arc::new(store), Some(Arc::new(bus)))
+        }
+        Place::MySql(server) => (Arc::new(sql!(MySqlStore, server)), None),
         Place::Redis(server) => {
             let mut builder = RedisStore::builder();
             if let Some(name) = &url.namespace {
@@ -55,7 +89,7 @@ pub(crate) async fn store(url: &StoreUrl, table: &StoreTable) -> anyhow::Result<
             if insecure_without_durability {
                 builder = builder.insecure_without_durability();
             }
-            Arc::new(builder.open(server).await?)
+            (Arc::new(builder.open(server).await?), Some(Arc::new(redis_bus(server, url)?)))
         }
     })
 }

@@ -35,6 +35,7 @@ pub(crate) struct Config {
     platform: PlatformTable,
     engine: EngineTable,
     pub(crate) store: StoreTable,
+    pub(crate) cache: CacheTable,
     pub(crate) mail: MailTable,
     pub(crate) sms: SmsTable,
 }
@@ -102,6 +103,15 @@ pub(crate) struct StoreTable {
     pub(crate) migrations: Option<bool>,
     pub(crate) require_always: Option<bool>,
     pub(crate) insecure_without_durability: bool,
+}
+
+/// What is remembered of tokens that were found good.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CacheTable {
+    pub(crate) bytes: Option<usize>,
+    pub(crate) off: bool,
+    pub(crate) single_process: bool,
 }
 
 /// The profiles of this build. A new one of the library is added here and in [`Config::profiles`].

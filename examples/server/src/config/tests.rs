@@ -85,6 +85,10 @@ fn every_key_is_optional_and_all_of_them_are_taken() {
         migrations = false
         require_always = true
         insecure_without_durability = true
+        [cache]
+        bytes = 1000000
+        off = true
+        single_process = true
         [mail]
         brand = "Example"
         from = "Example <login@example.com>"
@@ -165,6 +169,7 @@ fn a_wrong_setting_is_an_error_that_names_it() {
         ("[cookies]\nprofile = \"platform\"\nlegacy = \"signed\"", "OTPGATE_COOKIE_KEY"),
         ("[cookies]\nprofile = \"platform\"\nlegacy_domain = \"a.b\"", "`cookies.legacy_domain`"),
         ("[cookies]\nsame_site = \"lax\"", "`cookies.profile`"),
+        ("[cache]\nbytes = -1", "bytes"),
         ("[store]\npool = 3", "unknown field `pool`"),
         ("[mail]\nbrand = \"\"", "`mail.brand`"),
         ("[mail]\nlanguages = [\"xx\"]", "`mail.languages`"),

@@ -21,6 +21,7 @@ pub(super) fn wrong(code: &str, n: usize) -> String {
 
 pub(super) struct Cluster {
     place: Place,
+    options: Vec<String>,
     started: AtomicUsize,
 }
 
@@ -35,7 +36,12 @@ impl Cluster {
         let store = format!("{url}?namespace={}", fresh_namespace());
         let place = Place::with_users("axum", &store, config, &Value::from(people).to_string());
         fs::create_dir(place.path("mail")).unwrap();
-        Self { place, started: AtomicUsize::new(0) }
+        Self { place, options: Vec::new(), started: AtomicUsize::new(0) }
+    }
+
+    /// With these on each command line.
+    pub(super) fn with(self, options: &[&str]) -> Self {
+        Self { options: options.iter().map(ToString::to_string).collect(), ..self }
     }
 
     /// One more process; every second one is in the other framework.
@@ -46,7 +52,7 @@ impl Cluster {
     pub(super) fn node_with(&self, variables: &[(&str, &str)]) -> Server {
         let framework = ["axum", "actix"][self.started.fetch_add(1, Ordering::SeqCst) % 2];
         let mut command = self.place.command_in(framework);
-        command.env("RUST_LOG", "warn,otpgate::audit=error").envs(variables.iter().copied());
+        command.args(&self.options).env("RUST_LOG", "warn,otpgate::audit=error").envs(variables.iter().copied());
         Server::start(command)
     }
 

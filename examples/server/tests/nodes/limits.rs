@@ -1,5 +1,6 @@
 //! What is counted, ended or acknowledged on one node holds on every other.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use otpgate_servers::Kind;
@@ -9,7 +10,7 @@ use super::rounds;
 use crate::driver::Server;
 
 /// How long a node may still take a session that was ended on another.
-const BOUND: Duration = Duration::from_secs(1);
+pub(super) const BOUND: Duration = Duration::from_secs(1);
 
 pub(super) fn q23_codes_are_counted_over_all_nodes(kind: Kind) {
     let cluster = Cluster::new(kind, 2, "[limits]\nper_ip = false\n");
@@ -48,26 +49,46 @@ pub(super) fn a23_guesses_are_counted_over_all_nodes(kind: Kind) {
     }
 }
 
+/// Whoever remembers sessions is told by the bus, where there is one, and else asks twice a second; whoever remembers none has
+/// nothing to be told.
 pub(super) fn a78_a_logout_on_one_node_holds_on_the_others_within_a_second(kind: Kind) {
     let rounds = rounds("OTPGATE_LOGOUTS", 5);
-    let cluster = Cluster::new(kind, rounds, "[limits]\nper_ip = false\n");
-    let nodes = [cluster.node(), cluster.node(), cluster.node()];
-    let mut longest = Duration::ZERO;
-    for round in 0..rounds {
-        let tokens = cluster.log_in(&nodes[round % 3], &user(round));
-        // All have seen it, so that whoever remembers remembers it.
-        nodes.iter().for_each(|node| drop(node.me("auth-token", &tokens.access).expect(200)));
-        let [here, others @ ..] = [0, 1, 2].map(|n| &nodes[(round + n) % 3]);
-        here.log_out(&tokens.access).expect(200);
-        let acknowledged = Instant::now();
-        here.me("auth-token", &tokens.access).expect(401);
-        for other in others {
-            longest = longest.max(last_taken(other, &tokens.access, acknowledged));
-            other.refresh(&tokens.refresh).expect(401);
-        }
+    for (what, config, options, bound) in [
+        ("as it comes", "", &[][..], BOUND),
+        ("without a bus", "", &["--bus", "none"], BOUND),
+        ("without a cache", "[cache]\noff = true\n", &[], Duration::ZERO),
+    ] {
+        let config = format!("[limits]\nper_ip = false\n{config}");
+        let cluster = Cluster::new(kind, rounds, &config).with(options);
+        let nodes = [cluster.node(), cluster.node(), cluster.node()];
+        let mut taken: Vec<_> = (0..rounds).map(|round| logged_out(&cluster, &nodes, round)).collect();
+        taken.sort();
+        let (median, longest) = (taken[rounds / 2], taken[rounds - 1]);
+        println!(
+            "{}, {what}: of {rounds} logouts the other nodes took the last request {longest:?} after the answer, the median \
+             {median:?}",
+            kind.name()
+        );
+        assert!(longest <= bound, "{what}: {longest:?}");
     }
-    println!("{}: of {rounds} logouts the last was refused everywhere {longest:?} after its answer", kind.name());
-    assert!(longest <= BOUND, "{longest:?}");
+}
+
+/// How long after the answer to the logout another node took the session for the last time.
+fn logged_out(cluster: &Cluster, nodes: &[Server; 3], round: usize) -> Duration {
+    let tokens = cluster.log_in(&nodes[round % 3], &user(round));
+    // All have seen it, so that whoever remembers remembers it.
+    nodes.iter().for_each(|node| drop(node.me("auth-token", &tokens.access).expect(200)));
+    let [here, others @ ..] = [0, 1, 2].map(|n| &nodes[(round + n) % 3]);
+    here.log_out(&tokens.access).expect(200);
+    let acknowledged = Instant::now();
+    here.me("auth-token", &tokens.access).expect(401);
+    // Each is asked all the time: one after the other would give the second one time.
+    let taken = thread::scope(|scope| {
+        let asked = others.map(|other| scope.spawn(|| last_taken(other, &tokens.access, acknowledged)));
+        asked.map(|asked| asked.join().unwrap())
+    });
+    others.iter().for_each(|other| drop(other.refresh(&tokens.refresh).expect(401)));
+    taken.into_iter().max().unwrap()
 }
 
 /// When the last request began that was still taken, reckoned from the logout: zero if there was none.
