@@ -4,6 +4,7 @@
 
 mod driver;
 mod nodes;
+mod settings;
 
 use std::fs;
 use std::io::{BufRead as _, Read as _, Write as _};

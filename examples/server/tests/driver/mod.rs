@@ -121,8 +121,9 @@ pub(crate) fn code_in(raw: &[u8]) -> (String, String) {
     let mail = MessageParser::new().parse(raw).unwrap();
     let to = mail.to().unwrap().first().unwrap().address().unwrap().to_owned();
     let text = mail.body_text(0).unwrap().into_owned();
-    let digits = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
-    (to, text.lines().map(str::trim).find(digits).unwrap().to_owned())
+    // It stands alone on its line, and no word does.
+    let is_code = |line: &&str| line.len() >= 6 && line.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    (to, text.lines().map(str::trim).find(is_code).unwrap().to_owned())
 }
 
 /// The binary without arguments, and without what the machine's environment would tell it.
