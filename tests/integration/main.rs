@@ -6,6 +6,7 @@ mod capture;
 #[path = "../drive/mod.rs"]
 mod drive;
 mod hangup;
+mod housekeeping;
 mod kit;
 mod logs;
 mod methods;

@@ -127,6 +127,7 @@ pub(crate) enum Space {
     Bound = 14,
     Decoy = 15,
     Breaker = 16,
+    Sweeper = 17,
     Revocations = 20,
 }
 

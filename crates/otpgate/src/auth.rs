@@ -168,6 +168,13 @@ impl OtpAuthBuilder {
         self
     }
 
+    /// Leaves it to the host to call [`OtpAuth::sweep`]; otherwise what has expired is removed once a minute in steps of a
+    /// thousand, by one node at a time, from the first operation on.
+    pub fn without_sweeps(mut self) -> Self {
+        self.parts.housekeeping = false;
+        self
+    }
+
     /// What runs tasks and timers; default the tokio runtime of whoever calls.
     pub fn runtime(mut self, runtime: impl Runtime) -> Self {
         self.parts.runtime = Arc::new(runtime);

@@ -127,6 +127,15 @@ impl OtpAuth {
         self.engine().revoke_all(caller, user).await
     }
 
+    /// Removes at most `limit` of the records and counters that expired more than five minutes ago, and says how many: for a
+    /// host that has built this [without sweeps](crate::OtpAuthBuilder::without_sweeps), again while the answer is `limit`.
+    ///
+    /// # Errors
+    /// As [`otpgate_core::Engine::sweep`].
+    pub async fn sweep(&self, limit: u32) -> Result<u64, Refusal> {
+        self.engine().sweep(limit).await
+    }
+
     /// Waits until no operation and no delivery is under way, at most for `deadline`; the answer is whether that came about.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
         self.engine().shutdown(deadline).await

@@ -34,19 +34,17 @@ async fn main() -> anyhow::Result<()> {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     let config = Config::read(args.config.as_deref())?;
-    let (auth, store) = parts::build(&args, &config).await?;
+    let auth = parts::build(&args, &config).await?;
     let stop = stop_signal()?;
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
     // From here on the socket takes connections; what is not served yet waits in its backlog.
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}", listener.local_addr()?).and_then(|()| out.flush())?;
 
-    let sweeps = tokio::spawn(parts::sweep(store));
     match args.framework {
         Framework::Axum => serve_axum::serve(listener, auth.clone(), stop).await?,
         Framework::Actix => serve_actix::serve(listener, auth.clone(), stop).await?,
     }
-    sweeps.abort();
     if !auth.shutdown(limits::DRAIN_TIME).await {
         tracing::warn!("some work did not end in time: mail may be lost");
     }

@@ -1,12 +1,9 @@
 //! From the command line and the settings to the library's parts.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use otpgate::{
-    Argon2id, Clock as _, OtpAuth, PasswordParts, Store, StoreDirectory, SystemClock, TokenSettings, TokioRuntime,
-};
+use otpgate::{Argon2id, OtpAuth, PasswordParts, StoreDirectory, TokenSettings, TokioRuntime};
 use tokio::runtime::Handle;
 
 use crate::args::Args;
@@ -14,8 +11,8 @@ use crate::config::Config;
 use crate::outlets::{BusUrl, MailOutlet, SmsOutlet, StoreUrl};
 use crate::{secrets, senders, stores, users};
 
-/// The finished library, and its store for the sweeps.
-pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<(OtpAuth, Arc<dyn Store>)> {
+/// The finished library.
+pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<OtpAuth> {
     // Everything that can be wrong is read before anything is made.
     let url: StoreUrl = args.store.parse().context("--store")?;
     let bus: Option<BusUrl> = args.bus.as_deref().map(str::parse).transpose().context("--bus")?;
@@ -74,7 +71,7 @@ pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<(OtpAu
     if config.cache.single_process {
         builder = builder.single_process();
     }
-    Ok((builder.build().await?, store))
+    Ok(builder.build().await?)
 }
 
 /// A token of one deployment is none of another that shares the secret: each has its own audience.
@@ -84,28 +81,6 @@ fn tokens(namespace: Option<&str>) -> TokenSettings {
         settings.audience = format!("{}/{name}", settings.audience);
     }
     settings
-}
-
-/// Removes what has expired, for as long as it is polled.
-pub(crate) async fn sweep(store: Arc<dyn Store>) {
-    const EVERY: Duration = Duration::from_secs(60);
-    const STEP: u32 = 1_000;
-    /// Clocks of machines that share a store differ: what has just expired here may live there.
-    const MARGIN: Duration = Duration::from_secs(300);
-    let mut ticks = tokio::time::interval(EVERY);
-    loop {
-        ticks.tick().await;
-        loop {
-            match store.sweep(SystemClock.now().minus(MARGIN), STEP).await {
-                Ok(gone) if gone >= u64::from(STEP) => tokio::task::yield_now().await,
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(%error, "the store could not be swept");
-                    break;
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

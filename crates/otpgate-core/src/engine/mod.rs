@@ -4,6 +4,7 @@ mod accounts;
 mod deliver;
 mod devices;
 mod flows;
+mod housekeeping;
 mod keeper;
 mod limits;
 mod listing;
@@ -78,6 +79,9 @@ pub struct Parts {
     pub single_process: bool,
     /// What hints to other nodes that there is something to see; without one they see it with their next poll.
     pub bus: Option<Arc<dyn Bus>>,
+    /// Whether the engine removes what has expired, from its first operation on: once a minute, in steps of a thousand, one
+    /// node at a time. Without it the store grows until the host calls [`Engine::sweep`].
+    pub housekeeping: bool,
 }
 
 /// What a deployment with passwords brings.
@@ -128,6 +132,7 @@ impl Parts {
             registration: Registration::Closed,
             single_process: false,
             bus: None,
+            housekeeping: true,
         }
     }
 }
@@ -265,6 +270,7 @@ struct Inner {
     sections: Arc<Semaphore>,
     deliveries: Arc<Semaphore>,
     revocations: Arc<revocations::Revocations>,
+    housekeeper: housekeeping::Housekeeper,
 }
 
 impl Engine {
@@ -314,6 +320,7 @@ impl Engine {
             sections: Arc::new(Semaphore::new(MOST_SECTIONS)),
             deliveries: Arc::new(Semaphore::new(deliver::MOST_DELIVERIES)),
             revocations: Arc::new(revocations),
+            housekeeper: housekeeping::Housekeeper::new(parts.housekeeping),
         }))
     }
 
@@ -365,6 +372,7 @@ impl Engine {
     /// Stop taking requests first: this engine takes no new work afterwards.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
         let inner = &self.0;
+        inner.housekeeper.stop();
         let drained = async {
             for semaphore in [&inner.sections, &inner.deliveries] {
                 let most =
@@ -390,6 +398,7 @@ impl Engine {
         let inner = &self.0;
         let permit =
             inner.within(keeper::TURN_DEADLINE, inner.sections.acquire_arc()).await.ok_or(Refusal::Unavailable)?;
+        inner.begin_housekeeping();
         let (done, outcome) = oneshot::channel();
         let work = operation(Arc::clone(inner));
         inner.runtime.spawn(Box::pin(async move {

@@ -10,6 +10,7 @@ pub(crate) mod device;
     reason = "a flow is the notion of profile `engine`; this module is the rules of all"
 )]
 pub(crate) mod flow;
+pub(crate) mod lease;
 pub(crate) mod lock;
 pub(crate) mod password;
 pub(crate) mod proof;
