@@ -12,6 +12,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask test      what CI runs: format, clippy, docs, feature sets, doc tests, all tests
 cargo xtask release   the same, then every feature set and the dependency rules
+cargo xtask timing    how long concealing routes take for known and unknown users, as a table
 cargo xtask servers   the databases that the tests need, running until Ctrl-C
 cargo xtask help      this text
 ";
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["test"] => test::run(),
         ["release"] => release::run(),
+        ["timing", stores @ ..] => release::timing(stores),
         ["servers"] => backends::serve(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

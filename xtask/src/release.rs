@@ -40,3 +40,10 @@ pub(crate) fn run() -> Result<()> {
     steps.finish("cargo xtask release");
     Ok(())
 }
+
+/// `cargo xtask timing [STORE..]`: on memory and SQLite unless stores are named. By hand, on a machine that does nothing else.
+pub(crate) fn timing(stores: &[&str]) -> Result<()> {
+    let steps = Steps::default();
+    let run = "run --quiet --release --locked --package otpgate-matrix --example timing --";
+    steps.run(steps.command(run).args(stores))
+}
