@@ -9,8 +9,8 @@ use axum::{Router, http};
 use http_body_util::BodyExt as _;
 use otpgate::mail::ConsoleMailer;
 use otpgate::{
-    CurrentUser, Identity, Layer as _, MasterSecret, MemoryStore, OtpAuth, Profiles, Secrets, Session, StoreDirectory,
-    Tenant,
+    ConfigErrorKind, CurrentUser, Engine, Identity, Layer as _, MasterSecret, MemoryStore, OtpAuth, Profiles, Secrets,
+    Session, Sms, SmsRules, StoreDirectory, Tenant,
 };
 use tower::ServiceExt as _;
 
@@ -189,5 +189,27 @@ mod actix {
         let app = init_service(App::new().wrap(auth.clone()).service(members).route("/open", open)).await;
         assert_eq!(status!(app, get, "/members/x"), 401);
         assert_eq!(status!(app, get, "/open"), 200);
+    }
+}
+
+#[tokio::test]
+async fn q12_profile_engine_is_built_when_somebody_said_where_sms_go_or_that_none_do() {
+    let engine = || Engine::new([Tenant::default()]);
+    let sender = || ConsoleMailer::to(std::io::sink());
+    let rules = || SmsRules::builder().allow("+49").build().unwrap();
+    for (engine, sms, good) in [
+        (engine(), None, false),
+        (engine(), Some(Sms::new(sender(), rules())), true),
+        (engine(), Some(Sms::insecure_without_rules(sender())), true),
+        (engine().without_sms(), None, true),
+    ] {
+        let secrets = Secrets::new(MasterSecret::new(*b"a master secret for tests, 32+ bytes").unwrap());
+        let store = MemoryStore::new();
+        let users = StoreDirectory::new(store.clone(), &secrets);
+        let profiles = Profiles::builder().engine(engine).build().unwrap();
+        let builder = OtpAuth::builder(secrets, store, users, sender()).profiles(profiles);
+        let built = sms.into_iter().fold(builder, |builder, sms| builder.sms(sms)).build().await;
+        assert_eq!(built.is_ok(), good);
+        assert!(built.err().is_none_or(|error| error.kind() == ConfigErrorKind::Policy));
     }
 }

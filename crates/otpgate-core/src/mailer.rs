@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Code, Tenant, Timestamp};
+use crate::{Code, SmsRules, Tenant, Timestamp};
 
 /// What a mail is for; a mailer has words for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,6 +99,34 @@ macro_rules! forward_senders {
     )*};
 }
 forward_senders!(Arc, Box);
+
+/// How codes leave by SMS: a sender, and the rules that it stands under. Cheap to clone.
+#[derive(Clone)]
+pub struct Sms {
+    pub(crate) sender: Arc<dyn SmsSender>,
+    pub(crate) rules: Option<SmsRules>,
+}
+
+impl Sms {
+    /// SMS by `sender` to the numbers that `rules` allow, as many as their caps allow.
+    #[must_use]
+    pub fn new(sender: impl SmsSender, rules: SmsRules) -> Self {
+        Self { sender: Arc::new(sender), rules: Some(rules) }
+    }
+
+    /// SMS to every number on earth, without a cap. Costs: whoever rents premium numbers and enters them as users earns on each
+    /// code that they ask for (SMS pumping), and you pay, up to the send valve of every tenant in every hour.
+    #[must_use]
+    pub fn insecure_without_rules(sender: impl SmsSender) -> Self {
+        Self { sender: Arc::new(sender), rules: None }
+    }
+}
+
+impl fmt::Debug for Sms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sms").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
 
 /// A message could not be handed over.
 #[derive(Debug)]

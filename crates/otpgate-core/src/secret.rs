@@ -128,6 +128,7 @@ pub(crate) enum Space {
     Decoy = 15,
     Breaker = 16,
     Sweeper = 17,
+    SmsCap = 18,
     Revocations = 20,
 }
 

@@ -211,6 +211,10 @@ impl Profiles {
         }
     }
 
+    fn want_sms(&self) -> bool {
+        self.0.iter().any(|mount| mount.wants.sms)
+    }
+
     pub(crate) fn mounts(self) -> Vec<Mount> {
         self.0
     }
@@ -361,7 +365,8 @@ impl GateBuilder {
     ///
     /// # Errors
     /// [`ConfigErrorKind::Name`] for a JWKS path that cannot be one; [`ConfigErrorKind::Key`] for a JWKS route without
-    /// public keys.
+    /// public keys; [`ConfigErrorKind::Policy`] for profile `engine` where nobody said how SMS leave
+    /// ([`otpgate_core::engine::Parts::sms`]) or that none do ([`Engine::without_sms`]).
     pub fn build(self) -> Result<Gate, ConfigError> {
         if let Some(path) = &self.jwks_path {
             check_path(path)?;
@@ -371,6 +376,13 @@ impl GateBuilder {
                     "a JWKS route needs an EdDSA or ES256 signing key: HS256 keys are secret",
                 ));
             }
+        }
+        if self.profiles.want_sms() && !self.engine.has_sms() {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Policy,
+                "profile `engine` sends codes by SMS: give it a sender and `SmsRules` that name your countries, or mount it \
+                 with `without_sms()`",
+            ));
         }
         Ok(Gate::assemble(self))
     }

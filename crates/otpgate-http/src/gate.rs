@@ -98,10 +98,10 @@ impl Route {
 }
 
 impl Gate {
-    /// A gate for `profiles` with the defaults.
+    /// A gate for profile `identity` alone, for the users of `tenant`, with the defaults.
     #[must_use]
-    pub fn new(engine: Engine, profiles: Profiles) -> Self {
-        Self::assemble(GateBuilder::new(engine, profiles))
+    pub fn new(engine: Engine, tenant: Tenant) -> Self {
+        Self::assemble(GateBuilder::new(engine, Profiles::identity(tenant)))
     }
 
     /// A builder of a gate for `profiles`.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use otpgate_core::engine::Parts;
 use otpgate_core::{Engine, MasterSecret, Secrets, StoreDirectory, Tenant, User, UserId};
-use otpgate_http::{Gate, Profiles, TokioRuntime};
+use otpgate_http::{Gate, TokioRuntime};
 use otpgate_mail::{SmtpMailer, Templates};
 use otpgate_memory::MemoryStore;
 
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let parts =
         Parts::new(secrets, Arc::new(store), Arc::new(users), Arc::new(mailer), Arc::new(TokioRuntime::default()));
-    let gate = Gate::new(Engine::new(parts), Profiles::identity(Tenant::default()));
+    let gate = Gate::new(Engine::new(parts), Tenant::default());
     let app = Router::new().merge(otpgate_axum::router(gate));
 
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 3000)).await?;

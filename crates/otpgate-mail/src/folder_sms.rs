@@ -21,7 +21,8 @@ use crate::templates::Templates;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let folder = folder.path().join("sms");
-/// let sms = FolderSms::new(folder, Templates::new("Example")?)?;
+/// let words = Templates::builder("Example").sms_domain("example.com").build()?;
+/// let sms = FolderSms::new(folder, words)?;
 /// # let _ = sms;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -34,8 +35,10 @@ impl FolderSms {
     /// A sender that writes to `folder`, which is made if it is missing.
     ///
     /// # Errors
-    /// [`ConfigErrorKind::Name`](otpgate_core::ConfigErrorKind::Name) for a folder that cannot be written.
+    /// [`ConfigErrorKind::Name`](otpgate_core::ConfigErrorKind::Name) for a folder that cannot be written, and for templates that
+    /// say nothing of a domain ([`TemplatesBuilder::sms_domain`](crate::TemplatesBuilder::sms_domain)).
     pub fn new(folder: impl Into<PathBuf>, templates: Templates) -> Result<Self, ConfigError> {
+        templates.expect_for_sms()?;
         Ok(Self { templates, spool: Spool::open(folder.into())? })
     }
 
@@ -87,20 +90,22 @@ mod tests {
     async fn each_sms_is_one_json_file_with_number_and_words() {
         let folder = tempfile::tempdir().unwrap();
         let templates =
-            Templates::builder("The \"Shop\"").sms("{code} for {brand}\n@example.com #{code}").build().unwrap();
+            Templates::builder("The \"Shop\"").sms("{code} for {brand}").sms_domain("example.com").build().unwrap();
         let sender = FolderSms::new(folder.path(), templates).unwrap();
         sender.deliver(letter("+1 555 000-0001")).await.unwrap();
         let file = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
         assert_eq!(file.extension().unwrap(), "json");
         let json: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
-        let body = "012345 for The \"Shop\"\n@example.com #012345";
+        let body = "012345 for The \"Shop\"\n\n@example.com #012345";
         assert_eq!(json, serde_json::json!({ "to": "+15550000001", "body": body }));
     }
 
     #[tokio::test]
     async fn a_hostile_number_is_refused_for_good_and_writes_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let sender = FolderSms::new(folder.path(), Templates::new("Example").unwrap()).unwrap();
+        let sender =
+            FolderSms::new(folder.path(), Templates::builder("Example").sms_domain("example.com").build().unwrap())
+                .unwrap();
         for to in ["", "+1\r\n5550000001", "+15550000001,+15550000002", "+15550000001\",\"x\":\"", "ada@example.com"] {
             assert!(!sender.deliver(letter(to)).await.unwrap_err().is_temporary(), "{to:?}");
         }
@@ -111,7 +116,8 @@ mod tests {
     async fn a_folder_that_vanished_is_worth_another_try() {
         let above = tempfile::tempdir().unwrap();
         let folder = above.path().join("sms");
-        let sender = FolderSms::new(&folder, Templates::new("Example").unwrap()).unwrap();
+        let sender =
+            FolderSms::new(&folder, Templates::builder("Example").sms_domain("example.com").build().unwrap()).unwrap();
         fs::remove_dir(&folder).unwrap();
         assert!(sender.deliver(letter("+15550000001")).await.unwrap_err().is_temporary());
     }

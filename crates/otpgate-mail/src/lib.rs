@@ -7,7 +7,7 @@
 //! | `SmtpMailer` | production: a mail server by SMTP over TLS | feature `smtp`, and `webpki-roots` or `native-roots` |
 //! | `HttpSms` | production: an SMS gateway by HTTPS | feature `sms-http`, and a root feature as above |
 //!
-//! [`SmsRules`] says which countries get SMS, and how many. [`Templates`] holds the words. What cannot be sent safely is refused when it is built, never when a mail goes out.
+//! [`SmsRules`](otpgate_core::SmsRules) say which countries get SMS, and how many. [`Templates`] holds the words. What cannot be sent safely is refused when it is built, never when a mail goes out.
 
 mod address;
 mod console;
@@ -21,6 +21,7 @@ mod message;
 #[cfg(any(feature = "smtp", feature = "sms-http"))]
 mod net;
 mod pattern;
+#[cfg(feature = "sms-http")]
 mod sms;
 #[cfg(feature = "smtp")]
 mod smtp;
@@ -34,7 +35,6 @@ pub use console::ConsoleMailer;
 pub use folder::FolderMailer;
 #[cfg(feature = "folder")]
 pub use folder_sms::FolderSms;
-pub use sms::{GuardedSms, SmsRules, SmsRulesBuilder};
 #[cfg(feature = "sms-http")]
 pub use sms::{HttpSms, HttpSmsBuilder};
 #[cfg(feature = "smtp")]

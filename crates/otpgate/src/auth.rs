@@ -7,7 +7,7 @@ use otpgate_core::engine::{Parts, PasswordParts};
 use otpgate_core::token::TokenSettings;
 use otpgate_core::{
     Bus, Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, PolicyBook, Registration, Runtime, Secrets,
-    SmsSender, Store, Tenant,
+    Sms, Store, Tenant,
 };
 use otpgate_http::{Gate, PeerPolicy, Profiles, TokioRuntime};
 
@@ -43,7 +43,7 @@ impl OtpAuth {
     #[must_use]
     pub fn new(secrets: Secrets, store: impl Store, directory: impl Directory, mailer: impl Mailer) -> Self {
         let parts = parts(secrets, store, directory, mailer);
-        Self { gate: Gate::new(Engine::new(parts), Profiles::identity(Tenant::default())) }
+        Self { gate: Gate::new(Engine::new(parts), Tenant::default()) }
     }
 
     /// A builder for everything else.
@@ -144,9 +144,15 @@ impl OtpAuthBuilder {
         self
     }
 
-    /// How codes leave by SMS; default not at all.
-    pub fn sms(mut self, sender: impl SmsSender) -> Self {
-        self.parts.sms = Some(Arc::new(sender));
+    /// How codes leave by SMS, and to which countries; default not at all. Where the rules are none of yours to make:
+    /// [`Sms::insecure_without_rules`].
+    ///
+    /// ```ignore
+    /// let rules = SmsRules::builder().allow("+49").cap("+49", 500, hour).build()?;
+    /// let auth = OtpAuth::builder(secrets, store, users, mailer).sms(Sms::new(sender, rules)).build().await?;
+    /// ```
+    pub fn sms(mut self, sms: Sms) -> Self {
+        self.parts.sms = Some(sms);
         self
     }
 

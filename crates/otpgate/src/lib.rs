@@ -40,8 +40,9 @@ pub use otpgate_core::{
     DirectoryError, Disclosure, Entropy, EntropyError, Event, EventKind, EventSink, Expect, FlowId, Hints, Identifier,
     IdentifierError, IdentifierKind, Key, MailPurpose, Mailer, MasterSecret, Network, OsEntropy, Owner, Password,
     PasswordHash, PasswordScheme, Passwords, Policy, PolicyBook, PolicyBuilder, Profile, Record, Refusal, Registrar,
-    Registration, Revision, Runtime, Secrets, SessionId, SmsSender, Store, StoreDirectory, StoreError, StoreErrorKind,
-    Swapped, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId, async_trait,
+    Registration, Revision, Runtime, Secrets, SessionId, Sms, SmsRules, SmsRulesBuilder, SmsSender, Store,
+    StoreDirectory, StoreError, StoreErrorKind, Swapped, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId,
+    async_trait,
 };
 pub use otpgate_http::{
     Brand, Cookies, Engine, FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT, Gate, Identity, Judged, LegacyCookie, Needs,

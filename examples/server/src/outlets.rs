@@ -129,6 +129,13 @@ pub(crate) enum SmsOutlet {
     Webhook(String),
 }
 
+impl SmsOutlet {
+    /// Whether what it takes stays on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Console | Self::Dir(_))
+    }
+}
+
 impl FromStr for SmsOutlet {
     type Err = anyhow::Error;
 

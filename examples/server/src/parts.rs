@@ -18,7 +18,7 @@ pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<OtpAut
     let bus: Option<BusUrl> = args.bus.as_deref().map(str::parse).transpose().context("--bus")?;
     let mail: MailOutlet = args.mail.parse().context("--mail")?;
     let texts: Option<SmsOutlet> = args.sms.as_deref().map(str::parse).transpose().context("--sms")?;
-    let words = config.mail.templates(&config.sms)?;
+    let words = config.mail.templates(&config.sms, texts.as_ref().is_none_or(SmsOutlet::is_local))?;
     let mailer = senders::mailer(&mail, &config.mail, words.clone())?;
     let texts = texts.map(|outlet| senders::sms(&outlet, &config.sms, words)).transpose()?;
     let (policies, peers, named) = (config.policies()?, config.peers()?, config.identity_tenant()?);
@@ -26,7 +26,8 @@ pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<OtpAut
     let home = named.clone().unwrap_or_default();
     let users = args.users.as_ref().map(|path| users::read(path, &home)).transpose()?.unwrap_or_default();
     let tenants: Vec<_> = users.iter().map(|user| user.tenant.clone()).collect();
-    let profiles = config.profiles(named.or_else(|| tenants.first().cloned()).unwrap_or(home), &tenants)?;
+    let tenant = named.or_else(|| tenants.first().cloned()).unwrap_or(home);
+    let profiles = config.profiles(tenant, &tenants, texts.is_some())?;
     for limit in config.switched_off() {
         tracing::warn!(limit, "a limit is switched off: for load tests only");
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use otpgate::mail::{ConsoleMailer, FolderMailer, FolderSms, HttpSms, SmtpMailer, Templates};
-use otpgate::{Mailer, SmsSender};
+use otpgate::{Mailer, Sms, SmsSender};
 
 use crate::config::{MailTable, SmsTable};
 use crate::outlets::{MailOutlet, SmsOutlet};
@@ -31,29 +31,30 @@ pub(crate) fn mailer(outlet: &MailOutlet, table: &MailTable, words: Templates) -
     })
 }
 
-pub(crate) fn sms(outlet: &SmsOutlet, table: &SmsTable, words: Templates) -> anyhow::Result<Arc<dyn SmsSender>> {
+pub(crate) fn sms(outlet: &SmsOutlet, table: &SmsTable, words: Templates) -> anyhow::Result<Sms> {
     let rules = table.rules()?;
-    let ruled = |sender: Arc<dyn SmsSender>| match &rules {
-        Some(rules) => Arc::new(rules.guard(sender)),
-        None => sender,
+    // What stays on this machine costs nothing.
+    let local = |sender: Arc<dyn SmsSender>| match rules.clone() {
+        Some(rules) => Sms::new(sender, rules),
+        None => Sms::insecure_without_rules(sender),
     };
-    let named = || rules.clone().context("a gateway sends nowhere until `sms.countries` names the countries");
     let token = secret_in("OTPGATE_SMS_TOKEN")?;
+    let named = || rules.clone().context("a gateway sends nowhere until `sms.countries` names the countries");
     let builder = match outlet {
-        SmsOutlet::Console => return Ok(ruled(Arc::new(ConsoleMailer::stdout()))),
-        SmsOutlet::Dir(folder) => return Ok(ruled(Arc::new(FolderSms::new(folder, words)?))),
+        SmsOutlet::Console => return Ok(local(Arc::new(ConsoleMailer::stdout()))),
+        SmsOutlet::Dir(folder) => return Ok(local(Arc::new(FolderSms::new(folder, words)?))),
         SmsOutlet::Twilio(account) => {
             let token = token.context("the account's token is to stand in OTPGATE_SMS_TOKEN")?;
             let from =
                 table.from.as_deref().context("an account wants to know who sends: `sms.from` in the settings")?;
-            let builder = HttpSms::twilio(account, &token, from, words, named()?);
+            let builder = HttpSms::twilio(account, &token, from, words);
             table.base_url.iter().fold(builder, |builder, url| builder.base_url(url))
         }
         SmsOutlet::Webhook(url) => {
             if table.from.is_some() || table.base_url.is_some() {
                 bail!("`sms.from` and `sms.base_url` are for `twilio:ACCOUNT`");
             }
-            let mut builder = HttpSms::webhook(url, words, named()?);
+            let mut builder = HttpSms::webhook(url, words);
             if let Some(token) = token {
                 builder = builder.bearer(&token);
             }
@@ -64,7 +65,7 @@ pub(crate) fn sms(outlet: &SmsOutlet, table: &SmsTable, words: Templates) -> any
         }
     };
     let builder = if table.insecure_plaintext { builder.insecure_plaintext() } else { builder };
-    Ok(Arc::new(
-        builder.build().context("the SMS gateway (its URL, `sms.from`, OTPGATE_SMS_TOKEN, OTPGATE_SMS_SIGNING)")?,
-    ))
+    let rules = named()?;
+    let what = "the SMS gateway (its URL, `sms.from`, `sms.domain`, OTPGATE_SMS_TOKEN, OTPGATE_SMS_SIGNING)";
+    Ok(Sms::new(builder.build().context(what)?, rules))
 }

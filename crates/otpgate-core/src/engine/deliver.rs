@@ -112,10 +112,9 @@ impl Message {
     }
 
     async fn send(&self, inner: &Inner) -> Result<(), DeliveryError> {
-        match (self, &inner.sms) {
-            (Self::Mail(mail), _) => inner.mailer.send(mail).await,
-            (Self::Sms(sms), Some(sender)) => sender.send(sms).await,
-            (Self::Sms(_), None) => Err(DeliveryError::permanent("no sender of SMS is set")),
+        match self {
+            Self::Mail(mail) => inner.mailer.send(mail).await,
+            Self::Sms(sms) => inner.send_sms(sms).await,
         }
     }
 }

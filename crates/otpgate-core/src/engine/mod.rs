@@ -15,6 +15,7 @@ mod renewals;
 mod revocations;
 mod sessions;
 mod sighting;
+mod sms;
 
 pub use flows::{Device, FlowClaim, FlowOpened, NewFlow, TypedCode};
 pub use listing::OpenSession;
@@ -36,8 +37,8 @@ use crate::secret::{AccessToken, DeviceToken, RefreshToken, Secrets, SessionKey,
 use crate::token::{TokenSettings, Tokens};
 use crate::{
     Agent, Bus, Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy,
-    PasswordScheme, Passwords, Policy, PolicyBook, Profile, Refusal, Registration, Runtime, SessionId, SmsSender,
-    Store, SystemClock, Tenant, Timestamp, TracingEvents, User, UserId,
+    PasswordScheme, Passwords, Policy, PolicyBook, Profile, Refusal, Registration, Runtime, SessionId, Sms, Store,
+    SystemClock, Tenant, Timestamp, TracingEvents, User, UserId,
 };
 
 /// How often a node reads what other nodes have ended.
@@ -61,8 +62,8 @@ pub struct Parts {
     pub mailer: Arc<dyn Mailer>,
     /// What runs tasks and timers.
     pub runtime: Arc<dyn Runtime>,
-    /// How codes leave by SMS; without one, no SMS is sent.
-    pub sms: Option<Arc<dyn SmsSender>>,
+    /// How codes leave by SMS, and to which countries; without this, no SMS is sent.
+    pub sms: Option<Sms>,
     /// Where events go.
     pub events: Arc<dyn EventSink>,
     /// The source of time.
@@ -255,7 +256,7 @@ struct Inner {
     store: Arc<dyn Store>,
     directory: Arc<dyn Directory>,
     mailer: Arc<dyn Mailer>,
-    sms: Option<Arc<dyn SmsSender>>,
+    sms: Option<Sms>,
     runtime: Arc<dyn Runtime>,
     events: Arc<dyn EventSink>,
     clock: Arc<HighWater>,
@@ -340,6 +341,12 @@ impl Engine {
     #[must_use]
     pub fn has_passwords(&self) -> bool {
         self.0.passwords.is_some()
+    }
+
+    /// Whether this deployment sends SMS.
+    #[must_use]
+    pub fn has_sms(&self) -> bool {
+        self.0.sms.is_some()
     }
 
     /// Whether the directory knows `tenant`.

@@ -4,6 +4,7 @@ mod book;
 mod budget;
 mod builder;
 mod devices;
+mod sms;
 
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use crate::Profile;
 
 pub use book::PolicyBook;
 pub use builder::PolicyBuilder;
+pub(crate) use sms::Counted;
+pub use sms::{SmsRules, SmsRulesBuilder};
 
 /// At most `limit` events in any rolling `span`, exact at its edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -61,6 +61,7 @@ pub struct Engine {
     prefix: String,
     vendor_web_shape: bool,
     real_statuses: bool,
+    sms: bool,
 }
 
 impl Engine {
@@ -68,7 +69,7 @@ impl Engine {
     #[must_use]
     pub fn new<B: Into<Brand>>(brands: impl IntoIterator<Item = B>) -> Self {
         let brands = brands.into_iter().map(Into::into).collect();
-        Self { brands, prefix: String::new(), vendor_web_shape: false, real_statuses: false }
+        Self { brands, prefix: String::new(), vendor_web_shape: false, real_statuses: false, sms: true }
     }
 
     /// Puts `prefix` before every path.
@@ -94,6 +95,14 @@ impl Engine {
         self
     }
 
+    /// The deployment sends no SMS. Costs: the answers stay the same, since they must not tell what is behind them, and a code
+    /// that was asked for by `MOBILE` never comes; each is told by [`otpgate_core::EventKind::CodeUndelivered`].
+    #[must_use]
+    pub fn without_sms(mut self) -> Self {
+        self.sms = false;
+        self
+    }
+
     pub(super) fn mounts(self) -> Result<[Mount; 2], ConfigError> {
         let wrong = |what: String| Err(ConfigError::new(ConfigErrorKind::Name, what));
         if self.brands.is_empty() {
@@ -110,6 +119,7 @@ impl Engine {
             brands: self.brands,
             vendor_web_shape: self.vendor_web_shape,
             real_statuses: self.real_statuses,
+            sms: self.sms,
         };
         let mount = |table| {
             let paths = paths(table, &self.prefix, None)?;

@@ -100,6 +100,8 @@ pub(crate) struct Wants {
     pub(crate) vendor_web_shape: bool,
     /// Statuses of HTTP that tell a failure of `engine`.
     pub(crate) real_statuses: bool,
+    /// Codes by SMS.
+    pub(crate) sms: bool,
 }
 
 /// Where an answer is given: on which route, or on one of the host's own.

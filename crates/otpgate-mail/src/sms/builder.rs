@@ -12,7 +12,6 @@ use otpgate_core::{Clock, ConfigError, SystemClock};
 
 use super::gateway::Gateway;
 use super::http_sms::{HttpSms, Shape};
-use super::rules::SmsRules;
 use crate::address;
 use crate::net::{Endpoint, Login, Roots, Target, Tls, refused};
 use crate::templates::Templates;
@@ -31,7 +30,6 @@ pub struct HttpSmsBuilder {
     bearer: Option<String>,
     secret: Option<Vec<u8>>,
     templates: Templates,
-    rules: SmsRules,
     insecure_plaintext: bool,
     timeout: Duration,
     roots: Roots,
@@ -44,7 +42,7 @@ enum Kind {
 }
 
 impl HttpSmsBuilder {
-    fn new(url: &str, kind: Kind, login: Option<Login>, templates: Templates, rules: SmsRules) -> Self {
+    fn new(url: &str, kind: Kind, login: Option<Login>, templates: Templates) -> Self {
         Self {
             url: url.to_owned(),
             kind,
@@ -52,7 +50,6 @@ impl HttpSmsBuilder {
             bearer: None,
             secret: None,
             templates,
-            rules,
             insecure_plaintext: false,
             timeout: TIMEOUT,
             roots: Roots::default(),
@@ -60,14 +57,14 @@ impl HttpSmsBuilder {
         }
     }
 
-    pub(super) fn twilio(account: &str, token: &str, from: &str, templates: Templates, rules: SmsRules) -> Self {
+    pub(super) fn twilio(account: &str, token: &str, from: &str, templates: Templates) -> Self {
         let login = Login { user: account.to_owned(), password: token.to_owned() };
         let kind = Kind::Twilio { account: account.to_owned(), from: from.to_owned() };
-        Self::new(TWILIO, kind, Some(login), templates, rules)
+        Self::new(TWILIO, kind, Some(login), templates)
     }
 
-    pub(super) fn webhook(url: &str, templates: Templates, rules: SmsRules) -> Self {
-        Self::new(url, Kind::Webhook, None, templates, rules)
+    pub(super) fn webhook(url: &str, templates: Templates) -> Self {
+        Self::new(url, Kind::Webhook, None, templates)
     }
 
     /// Where Twilio's API, or one of its shape, is: a regional host for example. Only for [`HttpSms::twilio`].
@@ -129,10 +126,12 @@ impl HttpSmsBuilder {
     /// Checks everything; connects to nothing.
     ///
     /// # Errors
-    /// [`ConfigErrorKind::Name`](otpgate_core::ConfigErrorKind::Name) for a URL of another kind or with a password, plain HTTP
+    /// [`ConfigErrorKind::Name`](otpgate_core::ConfigErrorKind::Name) for templates that say nothing of a domain
+    /// ([`TemplatesBuilder::sms_domain`](crate::TemplatesBuilder::sms_domain)), a URL of another kind or with a password, plain HTTP
     /// to another machine, an account, sender or token that cannot be one, a secret that is too short, a webhook without
     /// authentication, no known root certificate, or a timeout of zero. No error repeats the URL or a secret.
     pub fn build(self) -> Result<HttpSms, ConfigError> {
+        self.templates.expect_for_sms()?;
         if self.timeout.is_zero() {
             return Err(refused("a timeout above zero is taken"));
         }
@@ -158,8 +157,8 @@ impl HttpSmsBuilder {
         };
         let signing = self.secret.as_deref().map(signing_key).transpose()?;
         let gateway = gateway(&target, &path, self.insecure_plaintext, &self.roots)?;
-        let Self { templates, rules, timeout, clock, .. } = self;
-        Ok(HttpSms { gateway, shape, authorization, signing, templates, rules, timeout, clock })
+        let Self { templates, timeout, clock, .. } = self;
+        Ok(HttpSms { gateway, shape, authorization, signing, templates, timeout, clock })
     }
 }
 

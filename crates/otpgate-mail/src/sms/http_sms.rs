@@ -13,7 +13,6 @@ use url::form_urlencoded::Serializer;
 
 use super::builder::HttpSmsBuilder;
 use super::gateway::Gateway;
-use super::rules::SmsRules;
 use crate::pattern::Letter;
 use crate::templates::Templates;
 
@@ -35,13 +34,15 @@ use crate::templates::Templates;
 /// It needs tokio's network and timers when it sends, and nothing when it is built.
 ///
 /// ```
-/// use otpgate_mail::{HttpSms, SmsRules, Templates};
+/// use otpgate_core::{Sms, SmsRules};
+/// use otpgate_mail::{HttpSms, Templates};
 ///
 /// # fn main() -> Result<(), otpgate_core::ConfigError> {
 /// # let url = "http://localhost:8025/sms";
 /// // let url = "https://sms.example.com/send";
-/// let rules = SmsRules::builder().allow("+49").build()?;
-/// let sms = HttpSms::webhook(url, Templates::new("Example")?, rules).bearer("a secret token").build()?;
+/// let words = Templates::builder("Example").sms_domain("example.com").build()?;
+/// let sender = HttpSms::webhook(url, words).bearer("a secret token").build()?;
+/// let sms = Sms::new(sender, SmsRules::builder().allow("+49").build()?);
 /// # let _ = sms;
 /// # Ok(())
 /// # }
@@ -52,7 +53,6 @@ pub struct HttpSms {
     pub(super) authorization: Option<HeaderValue>,
     pub(super) signing: Option<hmac::Key>,
     pub(super) templates: Templates,
-    pub(super) rules: SmsRules,
     pub(super) timeout: Duration,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -68,24 +68,17 @@ impl HttpSms {
     /// Twilio's API, or one of its shape: see [`HttpSmsBuilder::base_url`].
     ///
     /// `from` is a number (`+15550000000`), a sender's name, or the id of a messaging service (`MG` and 32 digits).
-    pub fn twilio(
-        account_sid: &str,
-        auth_token: &str,
-        from: &str,
-        templates: Templates,
-        rules: SmsRules,
-    ) -> HttpSmsBuilder {
-        HttpSmsBuilder::twilio(account_sid, auth_token, from, templates, rules)
+    pub fn twilio(account_sid: &str, auth_token: &str, from: &str, templates: Templates) -> HttpSmsBuilder {
+        HttpSmsBuilder::twilio(account_sid, auth_token, from, templates)
     }
 
     /// A JSON webhook at `url`; it needs [`HttpSmsBuilder::bearer`], [`HttpSmsBuilder::signed`], or both.
-    pub fn webhook(url: &str, templates: Templates, rules: SmsRules) -> HttpSmsBuilder {
-        HttpSmsBuilder::webhook(url, templates, rules)
+    pub fn webhook(url: &str, templates: Templates) -> HttpSmsBuilder {
+        HttpSmsBuilder::webhook(url, templates)
     }
 
     async fn deliver(&self, letter: Letter<'_>) -> Result<(), DeliveryError> {
         let to = crate::address::phone(letter.to)?;
-        self.rules.admit(&to)?;
         let text = self.templates.of(letter).sms_of(letter);
         let (kind, body) = match &self.shape {
             Shape::Form(field, from) => {
@@ -133,9 +126,6 @@ impl SmsSender for HttpSms {
 
 impl fmt::Debug for HttpSms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpSms")
-            .field("host", &self.gateway.endpoint.host)
-            .field("rules", &self.rules)
-            .finish_non_exhaustive()
+        f.debug_struct("HttpSms").field("host", &self.gateway.endpoint.host).finish_non_exhaustive()
     }
 }

@@ -28,7 +28,16 @@ pub struct TemplatesBuilder {
     current: Option<String>,
     own: BTreeMap<Option<String>, Own>,
     languages: Option<Vec<String>>,
-    sms_domain: Option<String>,
+    sms_domain: SmsDomain,
+}
+
+/// The host that the last line of an SMS names.
+#[derive(Clone, Debug)]
+enum SmsDomain {
+    /// Nobody said: mail can be sent, SMS cannot.
+    Unsaid,
+    None,
+    Host(String),
 }
 
 /// What the host says in its own words, in one language.
@@ -54,7 +63,7 @@ impl TemplatesBuilder {
             current: None,
             own: BTreeMap::new(),
             languages: None,
-            sms_domain: None,
+            sms_domain: SmsDomain::Unsaid,
         }
     }
 
@@ -114,9 +123,17 @@ impl TemplatesBuilder {
     }
 
     /// Ends every SMS with the line `@host #code`: a browser fills the code in on pages of that host and on no other, so that
-    /// a page that only looks like the host's gets no code from it.
+    /// a page that only looks like the host's gets no code from it. Words for SMS need this, or
+    /// [`insecure_without_sms_domain`](Self::insecure_without_sms_domain).
     pub fn sms_domain(mut self, host: &str) -> Self {
-        self.sms_domain = Some(host.to_owned());
+        self.sms_domain = SmsDomain::Host(host.to_owned());
+        self
+    }
+
+    /// Ends no SMS with a domain. Costs: phones offer the code on whatever page asks for one, so that a page which only looks
+    /// like the host's gets it with one tap. For codes that are typed into an app and never into a page.
+    pub fn insecure_without_sms_domain(mut self) -> Self {
+        self.sms_domain = SmsDomain::None;
         self
     }
 
@@ -129,7 +146,11 @@ impl TemplatesBuilder {
     /// a language that is not shipped and lacks words.
     pub fn build(self) -> Result<Templates, ConfigError> {
         check_brand(&self.brand).map_err(|what| refused("brand", &what))?;
-        if let Some(domain) = &self.sms_domain {
+        let domain = match &self.sms_domain {
+            SmsDomain::Host(host) => Some(host.as_str()),
+            SmsDomain::Unsaid | SmsDomain::None => None,
+        };
+        if let Some(domain) = domain {
             check_domain(domain).map_err(|what| refused("SMS domain", &what))?;
         }
         let fallback = read_tag(&self.fallback)?;
@@ -153,10 +174,11 @@ impl TemplatesBuilder {
         for tag in tags {
             if !languages.iter().any(|language| language.tag == tag) {
                 let own = own.get(&tag).cloned().unwrap_or_default();
-                languages.push(own.read(tag, &self.brand, self.sms_domain.as_deref())?);
+                languages.push(own.read(tag, &self.brand, domain)?);
             }
         }
-        Ok(Templates { brand: self.brand.into(), languages: languages.into() })
+        let for_sms = !matches!(self.sms_domain, SmsDomain::Unsaid);
+        Ok(Templates { brand: self.brand.into(), languages: languages.into(), for_sms })
     }
 
     fn own(&mut self) -> &mut Own {

@@ -6,6 +6,8 @@ mod check;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(any(feature = "folder", feature = "sms-http"))]
+use otpgate_core::ConfigErrorKind;
 use otpgate_core::{CodeMail, CodeSms, ConfigError, MailPurpose};
 
 use crate::locale;
@@ -46,6 +48,8 @@ pub struct Templates {
     brand: Arc<str>,
     /// The first is for readers of none of them.
     languages: Arc<[Language]>,
+    /// Whether the host said how an SMS ends.
+    for_sms: bool,
 }
 
 /// What is said in one language.
@@ -124,6 +128,13 @@ impl Templates {
     #[must_use]
     pub fn sms(&self, sms: &CodeSms) -> String {
         self.of(sms.into()).sms(sms)
+    }
+
+    /// That the host said how an SMS ends; else it would have no domain, and nobody would have decided that.
+    #[cfg(any(feature = "folder", feature = "sms-http"))]
+    pub(crate) fn expect_for_sms(&self) -> Result<(), ConfigError> {
+        let say = "SMS end in the domain that their code is for: say it with `Templates::builder(..).sms_domain(host)`";
+        self.for_sms.then_some(()).ok_or_else(|| ConfigError::new(ConfigErrorKind::Name, say))
     }
 
     /// The words for the reader of a letter.

@@ -2,13 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails its test")]
 
 mod answers;
+mod login;
 mod requests;
 mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 
 use otpgate_core::{DeliveryError, SmsSender as _};
-use otpgate_mail::{HttpSms, HttpSmsBuilder, SmsRules, Templates};
+use otpgate_mail::{HttpSms, HttpSmsBuilder, Templates};
 
 use support::sms_to;
 
@@ -20,16 +21,12 @@ fn templates() -> Templates {
     Templates::builder("Example").sms_domain("example.com").build().unwrap()
 }
 
-fn rules() -> SmsRules {
-    SmsRules::builder().allow("+1").build().unwrap()
-}
-
 fn webhook(url: &str) -> HttpSmsBuilder {
-    HttpSms::webhook(url, templates(), rules()).bearer(TOKEN)
+    HttpSms::webhook(url, templates()).bearer(TOKEN)
 }
 
 fn twilio(url: &str, from: &str) -> HttpSmsBuilder {
-    HttpSms::twilio(ACCOUNT, TOKEN, from, templates(), rules()).base_url(url)
+    HttpSms::twilio(ACCOUNT, TOKEN, from, templates()).base_url(url)
 }
 
 async fn send(sms: &HttpSms) -> Result<(), DeliveryError> {

@@ -11,7 +11,7 @@ use otpgate_testkit::SetClock;
 
 use crate::support::gateway::{Asked, HttpGateway};
 use crate::support::sms_to;
-use crate::{ACCOUNT, TO, rules, send, templates, twilio, webhook};
+use crate::{ACCOUNT, TO, send, templates, twilio, webhook};
 
 const TEXT: &str =
     "012345 is your sign-in code for Example. It expires in 5 minutes. Do not pass it on.\n\n@example.com #012345";
@@ -75,7 +75,7 @@ async fn a_webhook_gets_json_and_a_bearer_token() {
 async fn a_signature_is_over_the_time_and_the_body() {
     let gateway = HttpGateway::answering(200).await;
     let secret = [7_u8; 32];
-    let sms = HttpSms::webhook(&gateway.url(), templates(), rules())
+    let sms = HttpSms::webhook(&gateway.url(), templates())
         .signed(secret)
         .clock(Arc::new(SetClock::default()))
         .build()
@@ -95,11 +95,11 @@ async fn a_signature_is_over_the_time_and_the_body() {
 #[tokio::test]
 async fn q50_hostile_words_stay_inside_their_field() {
     let words = "{code} \"}},{{\"to\":\"+1900\" & To=+1900 %0d%0a \r\n\r\nPOST / HTTP/1.1 + = ; ü";
-    let templates = Templates::builder("Example").sms(words).build().unwrap();
+    let templates = Templates::builder("Example").sms(words).insecure_without_sms_domain().build().unwrap();
     let want = words.replace("{code}", "012345").replace("{{", "{").replace("}}", "}").replace("\r\n", "\n");
     let gateway = HttpGateway::answering(200).await;
-    let hook = HttpSms::webhook(&gateway.url(), templates.clone(), rules()).bearer("t").build().unwrap();
-    let form_sender = HttpSms::twilio(ACCOUNT, "t", "Example", templates, rules()).base_url(&gateway.url());
+    let hook = HttpSms::webhook(&gateway.url(), templates.clone()).bearer("t").build().unwrap();
+    let form_sender = HttpSms::twilio(ACCOUNT, "t", "Example", templates).base_url(&gateway.url());
     send(&hook).await.unwrap();
     send(&form_sender.build().unwrap()).await.unwrap();
     let asked = gateway.asked();
@@ -109,10 +109,10 @@ async fn q50_hostile_words_stay_inside_their_field() {
 }
 
 #[tokio::test]
-async fn q12_a_number_that_is_none_or_not_allowed_makes_no_request() {
+async fn a_number_that_is_none_makes_no_request() {
     let gateway = HttpGateway::answering(200).await;
     let sms = webhook(&gateway.url()).build().unwrap();
-    for to in ["", "+", "+1\r\n5550000001", "+15550000001,+15550000002", "ada@example.com", "+4915112345678"] {
+    for to in ["", "+", "+1\r\n5550000001", "+15550000001,+15550000002", "ada@example.com"] {
         assert!(!sms.send(&sms_to(to)).await.unwrap_err().is_temporary(), "{to:?}");
     }
     assert_eq!(gateway.asked().len(), 0);

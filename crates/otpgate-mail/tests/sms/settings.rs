@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use otpgate_core::ConfigErrorKind;
-use otpgate_mail::HttpSms;
+use otpgate_mail::{HttpSms, Templates};
 
 use crate::support::authority::Authority;
 use crate::support::told;
-use crate::{ACCOUNT, TOKEN, rules, templates, twilio, webhook};
+use crate::{ACCOUNT, TOKEN, templates, twilio, webhook};
 
 #[test]
 fn a_setting_that_does_not_hold_is_refused_when_built() {
-    let hook = |url: &str| HttpSms::webhook(url, templates(), rules());
-    let account = |sid: &str, token: &str| {
-        HttpSms::twilio(sid, token, "Example", templates(), rules()).base_url("http://localhost")
-    };
+    let hook = |url: &str| HttpSms::webhook(url, templates());
+    let account =
+        |sid: &str, token: &str| HttpSms::twilio(sid, token, "Example", templates()).base_url("http://localhost");
     let refused = [
         webhook("http://hunter2.example.com"),
         webhook("http://10.0.0.1/hunter2"),
@@ -26,6 +25,8 @@ fn a_setting_that_does_not_hold_is_refused_when_built() {
         webhook("https://example.com").root_certificates("hunter2"),
         webhook("http://localhost").timeout(Duration::ZERO),
         webhook("http://localhost").api_key("SK1", "hunter2"),
+        // Nobody said which domain its codes are for.
+        HttpSms::webhook("http://localhost", Templates::new("Example").unwrap()).bearer("hunter2"),
         // Open to everyone who finds it.
         hook("http://localhost"),
         hook("http://localhost").bearer(""),
@@ -56,7 +57,7 @@ fn a_setting_that_does_not_hold_is_refused_when_built() {
         webhook("http://gateway.internal/sms").insecure_plaintext(),
         webhook("https://example.com/sms?key=1").root_certificates(pem.clone()).only_own_roots(),
         webhook("http://localhost").signed([7; 32]),
-        HttpSms::twilio(ACCOUNT, TOKEN, "+15550000000", templates(), rules()).root_certificates(pem).only_own_roots(),
+        HttpSms::twilio(ACCOUNT, TOKEN, "+15550000000", templates()).root_certificates(pem).only_own_roots(),
     ];
     for builder in taken {
         builder.build().unwrap();

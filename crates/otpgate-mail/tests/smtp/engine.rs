@@ -11,7 +11,7 @@ use otpgate_core::runtime::BoxFuture;
 use otpgate_core::{
     Engine, Event, EventKind, EventSink, MasterSecret, Runtime, Secrets, StoreDirectory, Tenant, User, UserId,
 };
-use otpgate_http::{Body, Gate, Profiles};
+use otpgate_http::{Body, Gate};
 use otpgate_mail::SmtpMailer;
 use otpgate_memory::MemoryStore;
 use otpgate_testkit::SetClock;
@@ -98,7 +98,7 @@ impl World {
         // Here a timer is over at once: whoever does something every minute would never rest.
         parts.housekeeping = false;
         (parts.clock, parts.events) = (Arc::new(clock), Arc::new(story.clone()));
-        let gate = Gate::new(Engine::new(parts), Profiles::identity(Tenant::default()));
+        let gate = Gate::new(Engine::new(parts), Tenant::default());
         Self { gate, story, strikes }
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use otpgate_core::policy::PolicyBuilder;
 use otpgate_core::token::{SigningKey, TokenSettings};
-use otpgate_core::{Bus, MasterSecret, Policy, PolicyBook, Registration, Secrets, StoreDirectory, Tenant};
+use otpgate_core::{
+    Bus, MasterSecret, Policy, PolicyBook, Registration, Secrets, SmsRules, SmsRulesBuilder, StoreDirectory, Tenant,
+};
 use otpgate_http::{Engine, GateBuilder, Identity, Platform};
 
 type Change<T> = Box<dyn FnOnce(T) -> T>;
@@ -25,6 +27,7 @@ pub struct Setup {
     pub(super) engine: Option<Vec<Change<Engine>>>,
     pub(super) single_process: bool,
     pub(super) bus: Option<Arc<dyn Bus>>,
+    pub(super) sms: Option<SmsRulesBuilder>,
     pub(super) registration: Option<Box<dyn FnOnce(StoreDirectory) -> Registration>>,
 }
 
@@ -44,6 +47,7 @@ impl Default for Setup {
             engine: None,
             single_process: false,
             bus: None,
+            sms: Some(SmsRules::builder().allow("+1")),
             registration: None,
         }
     }
@@ -116,6 +120,13 @@ impl Setup {
     #[must_use]
     pub fn bus(mut self, bus: Arc<dyn Bus>) -> Self {
         self.bus = Some(bus);
+        self
+    }
+
+    /// Which numbers get SMS, and how many; without a change those of `+1`, all of them.
+    #[must_use]
+    pub fn sms(mut self, rules: SmsRulesBuilder) -> Self {
+        self.sms = Some(rules);
         self
     }
 

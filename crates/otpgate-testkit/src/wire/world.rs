@@ -10,7 +10,7 @@ use otpgate_core::engine::{Parts, PasswordParts};
 use otpgate_core::password::Argon2id;
 use otpgate_core::{
     Clock as _, Directory as _, Engine, Entropy, Identifier, OsEntropy, Password, PasswordHash, PasswordScheme as _,
-    Passwords as _, PolicyBook, Store, StoreDirectory, Tenant, Timestamp, User, UserId,
+    Passwords as _, PolicyBook, Sms, Store, StoreDirectory, Tenant, Timestamp, User, UserId,
 };
 use otpgate_http::{Brand, Engine as EngineProfile, Gate, Identity, Profiles};
 
@@ -108,7 +108,7 @@ impl World {
         assert!(seeded.is_ok(), "the store does not keep users: {seeded:?}");
         let identity = setup.identity.into_iter().fold(Identity::new(setup.tenant.clone()), |i, change| change(i));
         let mut profiles = Profiles::builder().identity(identity);
-        parts.sms = Some(Arc::new(shared.mailer.clone()));
+        parts.sms = setup.sms.map(|rules| Sms::new(shared.mailer.clone(), ok(rules.build())));
         if setup.platform.is_some() || setup.engine.is_some() {
             let users = StoreDirectory::new(shared.store.clone(), &parts.secrets);
             parts.passwords = Some(PasswordParts::new(users, cheap_scheme(), 4));

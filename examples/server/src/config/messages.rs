@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use otpgate::mail::{SmsRules, Templates};
+use otpgate::SmsRules;
+use otpgate::mail::Templates;
 use serde::Deserialize;
 
 const BRAND: &str = "otpgate";
@@ -38,14 +39,16 @@ struct Cap {
 }
 
 impl MailTable {
-    /// The words of mail and SMS.
-    pub(crate) fn templates(&self, sms: &SmsTable) -> anyhow::Result<Templates> {
+    /// The words of mail and SMS; those that stay on this machine need no domain.
+    pub(crate) fn templates(&self, sms: &SmsTable, local: bool) -> anyhow::Result<Templates> {
         let mut builder = Templates::builder(self.brand.as_deref().unwrap_or(BRAND));
         if let Some(languages) = &self.languages {
             builder = builder.languages(languages.iter().map(String::as_str));
         }
         if let Some(domain) = &sms.domain {
             builder = builder.sms_domain(domain);
+        } else if local {
+            builder = builder.insecure_without_sms_domain();
         }
         builder.build().context("`mail.brand`, `mail.languages` or `sms.domain`")
     }

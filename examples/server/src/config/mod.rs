@@ -133,7 +133,7 @@ impl Config {
     }
 
     /// The profiles to mount; `tenant` is the one that `identity` serves, and `known` are all that have users.
-    pub(crate) fn profiles(&self, tenant: Tenant, known: &[Tenant]) -> anyhow::Result<Profiles> {
+    pub(crate) fn profiles(&self, tenant: Tenant, known: &[Tenant], sms: bool) -> anyhow::Result<Profiles> {
         let names = self.profiles.clone().unwrap_or_else(|| PROFILES.map(str::to_owned).to_vec());
         let keeper = self.cookies.as_ref().map(CookieTable::keeper).transpose()?.flatten();
         if let Some(keeper) = keeper {
@@ -147,7 +147,10 @@ impl Config {
             builder = match name.as_str() {
                 "identity" => builder.identity(self.identity(tenant.clone(), keeper)?),
                 "platform" => builder.platform(self.platform(keeper)?),
-                "engine" => builder.engine(self.engine(self.brands(&tenant, known)?)?),
+                "engine" => {
+                    let engine = self.engine(self.brands(&tenant, known)?)?;
+                    builder.engine(if sms { engine } else { engine.without_sms() })
+                }
                 _ => bail!("`profiles`: there is no profile `{name}` in this build; it has {}", PROFILES.join(", ")),
             };
         }

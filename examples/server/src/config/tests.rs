@@ -8,9 +8,9 @@ use super::*;
 fn check(text: &str) -> anyhow::Result<PolicyBook> {
     let config: Config = toml::from_str(text)?;
     config.identity_tenant()?;
-    config.profiles(Tenant::default(), &[])?;
+    config.profiles(Tenant::default(), &[], true)?;
     config.peers()?;
-    config.mail.templates(&config.sms)?;
+    config.mail.templates(&config.sms, true)?;
     config.sms.rules()?;
     let secret = otpgate::MasterSecret::new("a secret for tests: 0123456789abcdefghij")?;
     config.registration(StoreDirectory::new(MemoryStore::new(), &Secrets::new(secret)))?;

@@ -5,6 +5,7 @@ mod codes;
 mod passwords;
 mod renewals;
 mod requests;
+mod sms;
 mod spraying;
 
 use otpgate_core::{User, UserId};
@@ -15,7 +16,16 @@ use crate::wire::setup::ok;
 use crate::wire::{Reply, Request, Setup, World};
 
 pub(super) fn list() -> Vec<Scenario> {
-    [requests::list(), codes::list(), bindings::list(), passwords::list(), renewals::list(), spraying::list()].concat()
+    [
+        requests::list(),
+        codes::list(),
+        bindings::list(),
+        passwords::list(),
+        renewals::list(),
+        sms::list(),
+        spraying::list(),
+    ]
+    .concat()
 }
 
 /// The mobile number of [`ROSA`].
