@@ -14,3 +14,4 @@ mod mounting;
 mod nodes;
 mod rotation;
 mod verdicts;
+mod waits;

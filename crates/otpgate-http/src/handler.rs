@@ -97,9 +97,15 @@ impl Asking<'_> {
             Credential::Cookie(token, _) => Some(token),
             Credential::Many(_) => return Err(Fault::ManyCredentials),
         };
-        if !mount.table.counts_malformed {
-            gate.engine().admit(address, spec.buckets).await?;
-        }
+        // Already counted, by the operation itself, or now: before the host is asked for a tenant.
+        let counts = match (mount.table.counts_malformed, operation.counts_itself() && tenant.is_none()) {
+            (true, _) => &[],
+            (false, true) => spec.buckets,
+            (false, false) => {
+                gate.engine().admit(address, spec.buckets).await?;
+                &[]
+            }
+        };
         let tenant = match tenant {
             Some(named) if gate.engine().has_tenant(&named).await? => named,
             Some(_) => return Err(Fault::UnknownTenant),
@@ -107,8 +113,15 @@ impl Asking<'_> {
         };
         let (device, trust) = (gate.device(headers), gate.trust(headers));
         let known = Caller::new(mount.table.profile, tenant);
-        let caller =
-            Caller { address, device, trust, agent: agent(headers), locale: language::wanted(headers), ..known };
+        let caller = Caller {
+            address,
+            device,
+            trust,
+            agent: agent(headers),
+            locale: language::wanted(headers),
+            counts,
+            ..known
+        };
         let guard = mount.availability_guard.as_ref().filter(|_| spec.name == RouteName::CheckAvailability);
         if guard.is_some_and(|lets_through| !lets_through(headers)) {
             return Err(Fault::Refused(Refusal::Forbidden));

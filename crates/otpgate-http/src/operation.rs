@@ -49,6 +49,31 @@ pub(crate) enum Operation {
     Expire { claim: FlowClaim, token: AccessToken },
 }
 
+impl Operation {
+    /// Whether it counts its request against the address among its own writes ([`otpgate_core::engine::Caller::counts`]).
+    pub(crate) fn counts_itself(&self) -> bool {
+        match self {
+            Self::SendCode { .. } | Self::VerifyCode { .. } | Self::Refresh(_) => true,
+            Self::CheckAvailability(_)
+            | Self::SignIn { .. }
+            | Self::AskReset(_)
+            | Self::ResetPassword { .. }
+            | Self::Status
+            | Self::Renew
+            | Self::LogOut
+            | Self::OpenFlow { .. }
+            | Self::SendFlowCode(_)
+            | Self::VerifyFlow { .. }
+            | Self::SignInFlow { .. }
+            | Self::PendPassword { .. }
+            | Self::ChangePassword { .. }
+            | Self::Regenerate { .. }
+            | Self::Exchange { .. }
+            | Self::Expire { .. } => false,
+        }
+    }
+}
+
 /// What was done.
 #[derive(Debug)]
 pub(crate) enum Done {

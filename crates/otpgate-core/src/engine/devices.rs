@@ -1,14 +1,17 @@
 //! Known devices: which slot a request meets, and the token that a login hands out.
 
+use super::keeper::Loaded;
 use super::{Caller, Inner, LoggedIn};
 use crate::flow::code::Subject;
 use crate::flow::device::{self, Bearer};
 use crate::record::{AccountRecord, Purpose, SlotKey};
-use crate::{Identifier, Profile, Refusal, User, UserId};
+use crate::{Expect, Identifier, Profile, Refusal, User, UserId};
 
 /// How the caller stands to the account behind an identifier, as it was before the credential was looked at.
 pub(super) struct Standing {
     account: Option<AccountRecord>,
+    /// What a swap of the account has to expect.
+    expect: Expect,
     /// The id of the device, when its token is good for this identifier.
     device: Option<[u8; 16]>,
 }
@@ -17,6 +20,11 @@ impl Standing {
     /// The account's epoch; 0 where there is none.
     pub(super) fn epoch(&self) -> u64 {
         self.account.as_ref().map_or(0, |a| a.epoch)
+    }
+
+    /// The account as it was loaded.
+    pub(super) fn seen(&self) -> Loaded<AccountRecord> {
+        Loaded { record: self.account.clone(), expect: self.expect }
     }
 
     /// Whether the request comes from a known device.
@@ -42,11 +50,11 @@ impl Inner {
         user: Option<&User>,
     ) -> Result<Standing, Refusal> {
         let key = self.account_or_decoy(caller, identifier, user);
-        let account = self.load::<AccountRecord>(&key).await?.record;
+        let Loaded { record: account, expect } = self.load::<AccountRecord>(&key).await?;
         let bearer = bearer(caller, identifier, user.map(|u| &u.id), account.as_ref());
         let presented = caller.device.as_ref().filter(|_| self.policy(&caller.tenant).known_devices);
         let device = presented.and_then(|token| device::known(&self.secrets, bearer, token, self.clock.now()));
-        Ok(Standing { account, device })
+        Ok(Standing { account, expect, device })
     }
 
     /// Gives a login the token of its device: of the same device again, or of a new one.

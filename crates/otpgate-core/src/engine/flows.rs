@@ -302,7 +302,7 @@ impl Inner {
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
         let rule = |prior, now, dice: &_| verify::decide(prior, guess, &policy, &self.secrets, now, dice);
         let verified = self.decide(&key, rule).await?;
-        self.end_guess(&caller, guessing, matches!(verified, Verified::Wrong { .. })).await?;
+        self.end_guess(&caller, &guessing, matches!(verified, Verified::Wrong { .. })).await?;
         self.tell_closed(&caller, identifier, &verified);
         match verified {
             Verified::Accepted(proof) => {
@@ -373,6 +373,7 @@ impl Inner {
                 device: found.device,
             }),
             key_life: flows.regenerate.then_some(if on_web { None } else { flows.key_life }),
+            seen: None,
         };
         let mut done = self.open(caller, user, proof, None, manner).await?;
         done.has_password = self.has_password(caller, Some(&done.user)).await?;

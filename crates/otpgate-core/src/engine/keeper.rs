@@ -40,7 +40,7 @@ impl Flights {
 /// A record as it was loaded: what it says, and what a swap has to expect.
 pub(super) struct Loaded<R> {
     pub(super) record: Option<R>,
-    expect: Expect,
+    pub(super) expect: Expect,
 }
 
 impl Inner {
@@ -95,7 +95,18 @@ impl Inner {
         key: &Key,
         rule: impl FnMut(Option<R>, Timestamp, &Dice) -> Decision<R, T>,
     ) -> Result<T, Refusal> {
-        let (outcome, owner) = self.settle(key, rule).await?;
+        self.decide_over(key, None, rule).await
+    }
+
+    /// As [`Inner::decide`], over what this operation has loaded together with other records. A decision over a record that has
+    /// changed since loses its swap and is made again; where somebody else is at the key, that is not even tried.
+    pub(super) async fn decide_over<R: Recorded + Clone, T>(
+        &self,
+        key: &Key,
+        seen: Option<Loaded<R>>,
+        rule: impl FnMut(Option<R>, Timestamp, &Dice) -> Decision<R, T>,
+    ) -> Result<T, Refusal> {
+        let (outcome, owner) = self.settle(key, seen, rule).await?;
         if let Some(owner) = owner {
             self.revocations.ended_here(&owner);
             let [high, low, ..] = self.dice()?.first_16();
@@ -109,12 +120,22 @@ impl Inner {
     async fn settle<R: Recorded + Clone, T>(
         &self,
         key: &Key,
+        mut seen: Option<Loaded<R>>,
         mut rule: impl FnMut(Option<R>, Timestamp, &Dice) -> Decision<R, T>,
     ) -> Result<(T, Option<Owner>), Refusal> {
-        let lane = self.within(TURN_DEADLINE, self.flights.lane(key).lock()).await;
-        let _lane = lane.ok_or(Refusal::Unavailable)?;
+        let lane = self.flights.lane(key);
+        let _lane = match lane.try_lock() {
+            Some(free) => free,
+            None => {
+                seen = None;
+                self.within(TURN_DEADLINE, lane.lock()).await.ok_or(Refusal::Unavailable)?
+            }
+        };
         for attempt in 0..MOST_ATTEMPTS {
-            let loaded = self.load::<R>(key).await?;
+            let loaded = match seen.take() {
+                Some(seen) => seen,
+                None => self.load::<R>(key).await?,
+            };
             let dice = self.dice()?;
             let (now, before) = (self.clock.now(), R::TAKES_BACK.and_then(|_| loaded.record.clone()));
             let decision = rule(loaded.record, now, &dice);

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use futures_util::future::try_join;
+use futures_util::future::{join_all, try_join, try_join_all};
 
+use super::keeper::Loaded;
 use super::{About, Caller, Engine, Inner, Trust};
 use crate::flow::throttle::{self, Network};
 use crate::policy::{Breaker, Bucket};
@@ -32,49 +33,73 @@ impl Inner {
         address.filter(|_| self.policies.limit_addresses)
     }
 
-    /// Counts under all networks of the address, the smallest first: one that is refused there does not touch the others.
-    /// The answer is the time that was counted, to give it back by.
-    pub(super) async fn count_address(
-        &self,
-        address: Option<IpAddr>,
-        buckets: &[Bucket],
-    ) -> Result<Option<Timestamp>, Refusal> {
-        let mut counted = None;
-        for network in self.networks(address) {
+    /// Counts under all networks of the address, or under none.
+    pub(super) async fn count_address(&self, address: Option<IpAddr>, buckets: &[Bucket]) -> Result<Counted, Refusal> {
+        let seen = self.look_at(address, buckets).await?;
+        self.count(seen, buckets).await
+    }
+
+    /// Refuses while one of `buckets` is full for a network of the address, without counting: then nothing else is asked of
+    /// the store or the directory.
+    pub(super) async fn look_at(&self, address: Option<IpAddr>, buckets: &[Bucket]) -> Result<Seen, Refusal> {
+        let networks = if buckets.is_empty() { Vec::new() } else { self.networks(address) };
+        let loads = networks.into_iter().map(|network| async move {
+            let loaded = self.load::<AddressRecord>(&self.network_key(network)).await?;
+            Ok::<_, Refusal>((network, loaded))
+        });
+        let seen = try_join_all(loads).await?;
+        let now = self.clock.now();
+        for (network, loaded) in &seen {
+            let closed = |bucket: &Bucket| throttle::closed_for(loaded.record.as_ref()?, *bucket, network.times, now);
+            if let Some(retry_after) = buckets.iter().filter_map(closed).max() {
+                return Err(Refusal::TooMany { retry_after });
+            }
+        }
+        Ok(Seen(seen))
+    }
+
+    /// Counts under every network that was looked at. Where others have filled one meanwhile, the rest is given back: whoever is
+    /// refused by their own network takes nothing from their neighbours.
+    pub(super) async fn count(&self, seen: Seen, buckets: &[Bucket]) -> Result<Counted, Refusal> {
+        let seen = if buckets.is_empty() { Vec::new() } else { seen.0 };
+        let counts = seen.into_iter().map(|(network, loaded)| async move {
             let rule = |prior, now, _: &_| {
                 let decision = throttle::admit(prior, buckets, network.times, now);
                 decision.map(|outcome| outcome.map(|()| now))
             };
-            let at = self.decide(&self.network_key(network), rule).await??;
-            // Networks are counted one after the other; the first time stands for all of them when it is given back.
-            counted = counted.or(Some(at));
+            (network, self.decide_over(&self.network_key(network), Some(loaded), rule).await)
+        });
+        let (mut counted, mut refused) = (Counted::default(), None);
+        for (network, outcome) in join_all(counts).await {
+            match outcome {
+                Ok(Ok(at)) => counted.0.push((network, at)),
+                Ok(Err(refusal)) | Err(refusal) => refused = refused.or(Some(refusal)),
+            }
         }
-        Ok(counted)
+        match refused {
+            None => Ok(counted),
+            Some(refusal) => {
+                self.give_back(&counted, buckets).await?;
+                Err(refusal)
+            }
+        }
     }
 
-    /// Takes an event back that turned out not to count.
-    pub(super) async fn give_back(
-        &self,
-        address: Option<IpAddr>,
-        bucket: Bucket,
-        at: Option<Timestamp>,
-    ) -> Result<(), Refusal> {
-        let Some(at) = at else { return Ok(()) };
-        for network in self.networks(address) {
-            self.decide(&self.network_key(network), |prior, _, _| throttle::give_back(prior, bucket, at)).await?;
-        }
-        Ok(())
+    /// Takes events back that turned out not to count.
+    pub(super) async fn give_back(&self, counted: &Counted, buckets: &[Bucket]) -> Result<(), Refusal> {
+        let gone = counted.0.iter().map(|(network, at)| async move {
+            for bucket in buckets {
+                let rule = |prior, _, _: &_| throttle::give_back(prior, *bucket, *at);
+                self.decide(&self.network_key(*network), rule).await?;
+            }
+            Ok(())
+        });
+        try_join_all(gone).await.map(drop)
     }
 
     /// Refuses while a bucket of the address is full, without counting.
     pub(super) async fn expect_open(&self, address: Option<IpAddr>, bucket: Bucket) -> Result<(), Refusal> {
-        for network in self.networks(address) {
-            let record = self.load::<AddressRecord>(&self.network_key(network)).await?.record.unwrap_or_default();
-            if let Some(retry_after) = throttle::closed_for(&record, bucket, network.times, self.clock.now()) {
-                return Err(Refusal::TooMany { retry_after });
-            }
-        }
-        Ok(())
+        self.look_at(address, &[bucket]).await.map(drop)
     }
 
     fn networks(&self, address: Option<IpAddr>) -> Vec<Network> {
@@ -110,8 +135,14 @@ impl Inner {
     }
 
     /// Before a guess is compared: refuses it where the tenant's breaker is open or its address has no guess left, and
-    /// counts it there. The breaker lets known devices through, and what passed a challenge.
+    /// counts it there.
     pub(super) async fn begin_guess(&self, caller: &Caller, known_device: bool) -> Result<Guessing, Refusal> {
+        self.expect_breaker_closed(caller, known_device).await?;
+        Ok(Guessing(self.count_address(caller.address, &[Bucket::Guesses]).await?))
+    }
+
+    /// Refuses where the tenant's breaker is open. It lets known devices through, and what passed a challenge.
+    pub(super) async fn expect_breaker_closed(&self, caller: &Caller, known_device: bool) -> Result<(), Refusal> {
         let policy = self.policy(&caller.tenant);
         let unknown = caller.trust == Trust::None && !known_device;
         if let (Breaker::Refuse { per_hour }, true) = (policy.breaker, policy.limit_guesses && unknown) {
@@ -122,13 +153,13 @@ impl Inner {
                 return Err(refusal);
             }
         }
-        Ok(Guessing(self.count_address(caller.address, &[Bucket::Guesses]).await?))
+        Ok(())
     }
 
     /// After it: a wrong one counts under the tenant too; any other is given back to its address.
-    pub(super) async fn end_guess(&self, caller: &Caller, Guessing(at): Guessing, wrong: bool) -> Result<(), Refusal> {
+    pub(super) async fn end_guess(&self, caller: &Caller, guessing: &Guessing, wrong: bool) -> Result<(), Refusal> {
         if !wrong {
-            return self.give_back(caller.address, Bucket::Guesses, at).await;
+            return self.give_back(&guessing.0, &[Bucket::Guesses]).await;
         }
         if !self.policy(&caller.tenant).limit_guesses {
             return Ok(());
@@ -163,8 +194,15 @@ impl Inner {
     }
 }
 
-/// A guess that was counted against its address, and when.
-pub(super) struct Guessing(Option<Timestamp>);
+/// What the networks of an address had counted when a request came.
+pub(super) struct Seen(Vec<(Network, Loaded<AddressRecord>)>);
+
+/// Under which networks a request was counted, and when: to give it back by.
+#[derive(Default)]
+pub(super) struct Counted(Vec<(Network, Timestamp)>);
+
+/// A guess that was counted against its address.
+pub(super) struct Guessing(pub(super) Counted);
 
 /// A tenant's counters of a clock hour and the one before, how long the hour goes on, and when its counter may go.
 struct Hour {

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_channel::oneshot;
+use futures_util::future::join;
 
+use super::keeper::Loaded;
+use super::ready::Ready;
 use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn, deliver};
 use crate::flow::code::Subject;
 use crate::flow::proof::Proof;
@@ -16,8 +20,8 @@ use crate::record::{AccountRecord, Audience, Binding, SessionState};
 use crate::secret::{AccessToken, SessionKey, Space, sha256};
 use crate::token::Grant;
 use crate::{
-    Code, Disclosure, EventKind, Identifier, Key, MailPurpose, Network, Policy, Profile, Refusal, SessionId, Timestamp,
-    User, UserId,
+    Code, EventKind, Identifier, Key, MailPurpose, Network, Policy, Profile, Refusal, SessionId, Timestamp, User,
+    UserId,
 };
 
 impl Engine {
@@ -57,7 +61,13 @@ impl Engine {
         code: &str,
         presented: Option<AccessToken>,
     ) -> Result<LoggedIn, Refusal> {
-        let code = self.0.code(caller, code)?;
+        let code = match self.0.code(caller, code) {
+            Ok(code) => code,
+            Err(refusal) => {
+                self.admit(caller.address, caller.counts).await?;
+                return Err(refusal);
+            }
+        };
         let (caller, identifier) = (caller.clone(), identifier.clone());
         self.detached(move |inner| async move {
             let done = inner.verify_code(&caller, &identifier, &code, presented).await;
@@ -77,25 +87,21 @@ pub(super) struct Manner {
     pub(super) binding: Option<Binding>,
     /// Whether it gets a key, and how long that lives; without a number it has no end.
     pub(super) key_life: Option<Option<Duration>>,
+    /// The user's account, where it has been loaded.
+    pub(super) seen: Option<Loaded<AccountRecord>>,
 }
 
 impl Manner {
     /// As the profile's lives say, without a key.
     pub(super) fn plain(policy: &Policy, profile: Profile) -> Self {
-        Self { life: policy.lives(profile).absolute, binding: None, key_life: None }
+        Self { life: policy.lives(profile).absolute, binding: None, key_life: None, seen: None }
     }
 }
 
 impl Inner {
     async fn send_code(self: &Arc<Self>, caller: &Caller, identifier: &Identifier) -> Result<CodeSent, Refusal> {
         let policy = self.policy(&caller.tenant);
-        let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
-        let audience = self.audience(caller, identifier, user.as_ref());
-        if audience == Audience::Nobody && policy.disclosure == Disclosure::Reveal {
-            return Err(Refusal::UnknownUser);
-        }
-        let standing = self.standing_of(caller, identifier, user.as_ref()).await?;
-        self.expect_valve_open(caller).await?;
+        let Ready { user, audience, standing, seen } = self.ready_to_send(caller, identifier).await?;
         let send = send::Send {
             subject: Subject { tenant: &caller.tenant, identifier },
             slot: standing.login_slot(caller.profile),
@@ -103,9 +109,26 @@ impl Inner {
             life: policy.code_ttl,
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
-        let rule = |prior, now, dice: &_| send::decide_for(audience, prior, send, &policy, &self.secrets, now, dice);
-        let sent = self.decide(&key, rule).await??;
-        self.count_valve(caller).await?;
+        // The tenant's valve counts a code beside the write of it, and none that is refused.
+        let (made, is_made) = oneshot::channel();
+        let mut made = Some(made);
+        let rule = |prior, now, dice: &_| {
+            let decision = send::decide_for(audience, prior, send, &policy, &self.secrets, now, dice);
+            match (&decision.outcome, made.take()) {
+                (Ok(_), Some(made)) => drop(made.send(())),
+                (Err(_), _) | (_, None) => {}
+            }
+            decision
+        };
+        let count = async {
+            match is_made.await {
+                Ok(()) => self.count_valve(caller).await,
+                Err(oneshot::Canceled) => Ok(()),
+            }
+        };
+        let (sent, counted) = join(self.decide_over(&key, Some(seen), rule), count).await;
+        let sent = sent??;
+        counted?;
         let (code, expires_at, life) = (sent.code, sent.expires_at, policy.code_ttl);
         let parcel = deliver::Parcel { purpose: MailPurpose::LogIn, code, expires_at, life };
         let addressee = match audience {
@@ -124,14 +147,7 @@ impl Inner {
         presented: Option<AccessToken>,
     ) -> Result<LoggedIn, Refusal> {
         let policy = self.policy(&caller.tenant);
-        let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
-        let audience = self.audience(caller, identifier, user.as_ref());
-        if audience == Audience::Nobody && policy.disclosure.tells_at_verification(caller.profile) {
-            return Err(Refusal::UnknownUser);
-        }
-        // The epoch is read before the credential is checked: whatever bumps it from here on wins.
-        let standing = self.standing_of(caller, identifier, user.as_ref()).await?;
-        let guessing = self.begin_guess(caller, standing.is_known()).await?;
+        let (guessing, Ready { user, standing, seen, .. }) = self.ready_to_guess(caller, identifier).await?;
         let guess = verify::Guess {
             subject: Subject { tenant: &caller.tenant, identifier },
             slot: standing.login_slot(caller.profile),
@@ -140,24 +156,27 @@ impl Inner {
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
         let rule = |prior, now, dice: &_| verify::decide(prior, guess, &policy, &self.secrets, now, dice);
-        let verified = self.decide(&key, rule).await?;
-        self.end_guess(caller, guessing, matches!(verified, Verified::Wrong { .. })).await?;
+        let verified = self.decide_over(&key, Some(seen), rule).await?;
         self.tell_closed(caller, identifier, &verified);
-        match (verified, user) {
-            (Verified::Accepted(accepted), Some(user)) => {
-                let manner = Manner::plain(&policy, caller.profile);
-                let done = self.open(caller, user, accepted, presented, manner).await?;
-                self.with_device(done, caller, identifier, &standing)
+        let refusal = match verified {
+            Verified::Accepted(accepted) => {
+                let opened = async {
+                    let (user, seen) = match user {
+                        Some(user) => (user, Some(standing.seen())),
+                        None => (self.register(caller, identifier).await?, None),
+                    };
+                    let manner = Manner { seen, ..Manner::plain(&policy, caller.profile) };
+                    let done = self.open(caller, user, accepted, presented, manner).await?;
+                    self.with_device(done, caller, identifier, &standing)
+                };
+                // A right guess that cannot be given back stays counted against its address: no reason to refuse the login.
+                return join(opened, self.end_guess(caller, &guessing, false)).await.0;
             }
-            (Verified::Wrong { burnt: true, .. } | Verified::NotCompared(Why::Burnt), _) => Err(Refusal::BurntCode),
-            (Verified::Wrong { .. } | Verified::NotCompared(_), _) => Err(Refusal::WrongCode),
-            (Verified::Accepted(accepted), None) => {
-                let user = self.register(caller, identifier).await?;
-                let manner = Manner::plain(&policy, caller.profile);
-                let done = self.open(caller, user, accepted, presented, manner).await?;
-                self.with_device(done, caller, identifier, &standing)
-            }
-        }
+            Verified::Wrong { burnt: true, .. } | Verified::NotCompared(Why::Burnt) => Refusal::BurntCode,
+            Verified::Wrong { .. } | Verified::NotCompared(_) => Refusal::WrongCode,
+        };
+        self.end_guess(caller, &guessing, matches!(verified, Verified::Wrong { .. })).await?;
+        Err(refusal)
     }
 
     /// Says so when a guess was the one that closed its identifier.
@@ -211,10 +230,12 @@ impl Inner {
         let ends = manner.life.map_or(Timestamp::NEVER, |life| now.plus(life));
         let vouched = user.verified;
         let place = session::Place { owner, session: id, ends, vouched, passwords: self.passwords.is_some() };
-        let mut accepted = accepted;
-        while self.decide(&account, |prior, now, _| session::open(prior, place, &accepted, &policy, now)).await??
-            == Opened::Unproven
-        {
+        let (mut accepted, mut seen) = (accepted, manner.seen);
+        loop {
+            let rule = |prior, now, _: &_| session::open(prior, place, &accepted, &policy, now);
+            if self.decide_over(&account, seen.take(), rule).await?? != Opened::Unproven {
+                break;
+            }
             accepted = self.discard_unproven(caller, &user, &accepted).await?;
         }
 

@@ -11,6 +11,7 @@ mod listing;
 mod login;
 mod newcomers;
 mod passwords;
+mod ready;
 mod renewals;
 mod revocations;
 mod sessions;
@@ -32,6 +33,7 @@ use futures_channel::oneshot;
 
 use crate::clock::HighWater;
 use crate::error::{ConfigError, ConfigErrorKind};
+use crate::policy::Bucket;
 use crate::record::Binding;
 use crate::secret::{AccessToken, DeviceToken, RefreshToken, Secrets, SessionKey, Space};
 use crate::token::{TokenSettings, Tokens};
@@ -166,13 +168,17 @@ pub struct Caller {
     /// What the client reads: tags of BCP 47 with commas between them, the most wanted first. For messages to users who
     /// have no [`User::locale`]; whoever asks for a code chooses it, so it must decide nothing but the words.
     pub locale: Option<String>,
+    /// What [`Engine::send_code`], [`Engine::verify_code`] and [`Engine::refresh`] count the request under besides, in the
+    /// writes that they do anyway; no other operation does. For whoever has not called [`Engine::admit`] for it.
+    pub counts: &'static [Bucket],
 }
 
 impl Caller {
     /// A caller whose address, device, agent and language are not known: no limit by address holds for it.
     #[must_use]
     pub fn new(profile: Profile, tenant: Tenant) -> Self {
-        Self { profile, tenant, address: None, device: None, trust: Trust::None, agent: None, locale: None }
+        let (address, device, agent, locale) = (None, None, None, None);
+        Self { profile, tenant, address, device, trust: Trust::None, agent, locale, counts: &[] }
     }
 }
 

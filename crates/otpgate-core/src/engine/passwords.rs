@@ -114,7 +114,7 @@ impl Inner {
     ) -> Result<Proven, Refusal> {
         let guessing = self.begin_guess(caller, false).await?;
         let proven = self.prove(caller, identifier, user, password, flow).await?;
-        self.end_guess(caller, guessing, matches!(proven, Proven::Wrong)).await?;
+        self.end_guess(caller, &guessing, matches!(proven, Proven::Wrong)).await?;
         Ok(proven)
     }
 

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join;
+use futures_util::future::{join, try_join};
 
+use super::keeper::Loaded;
 use super::{About, Caller, Engine, Inner, LiveSession, Renewed};
 use crate::flow::refresh::{Presented, Refreshed};
 use crate::flow::revoke::Ended;
 use crate::flow::{accounts, refresh, revoke, session};
 use crate::policy::Bucket;
-use crate::record::{AccountRecord, Recorded, SessionRecord, SessionState};
+use crate::record::{self, AccountRecord, Recorded, SessionRecord, SessionState};
 use crate::secret::{AccessToken, RefreshToken};
 use crate::token::Claims;
 use crate::{
@@ -50,12 +51,8 @@ impl Engine {
     pub async fn refresh(&self, caller: &Caller, token: &RefreshToken) -> Result<Renewed, Refusal> {
         let (caller, token) = (caller.clone(), token.clone());
         self.detached(move |inner| async move {
-            inner.expect_open(caller.address, Bucket::FailedRefreshes).await?;
             let presented = refresh::read(&token);
-            let done = match &presented {
-                Some(presented) => inner.refresh(&caller, presented).await,
-                None => Err(Refusal::NotAuthenticated),
-            };
+            let done = inner.refresh(&caller, presented.as_ref()).await;
             if matches!(done, Err(Refusal::NotAuthenticated)) {
                 inner.count_address(caller.address, &[Bucket::FailedRefreshes]).await?;
             }
@@ -121,6 +118,15 @@ impl Engine {
         })
         .await
     }
+}
+
+/// What a refresh is decided over.
+struct Grounds<'a> {
+    presented: &'a Presented,
+    seen: Loaded<SessionRecord>,
+    live: Box<record::LiveSession>,
+    user: User,
+    account: Option<AccountRecord>,
 }
 
 impl Inner {
@@ -193,22 +199,23 @@ impl Inner {
         Ok((user, access))
     }
 
-    async fn refresh(&self, caller: &Caller, presented: &Presented) -> Result<Renewed, Refusal> {
-        let (id, key) = (presented.session, self.secrets.session_key(presented.session));
-        let Some(SessionRecord { state: SessionState::Live(live), .. }) = self.load(&key).await?.record else {
-            return Err(self.refuse_ended(id).await?);
+    async fn refresh(&self, caller: &Caller, presented: Option<&Presented>) -> Result<Renewed, Refusal> {
+        let buckets = [caller.counts, &[Bucket::FailedRefreshes]].concat();
+        let session = async {
+            let Some(presented) = presented else { return Ok(None) };
+            let key = self.secrets.session_key(presented.session);
+            Ok(Some((presented, self.load::<SessionRecord>(&key).await?)))
         };
-        if live.profile != caller.profile || live.tenant != caller.tenant {
-            return Err(Refusal::NotAuthenticated);
-        }
-        let found = self.in_time(self.directory.get(&live.tenant, &live.user)).await?;
-        let user = found.ok_or(Refusal::NotAuthenticated)?;
-        // After the directory: whoever disables the user and bumps the epoch is seen here or at the next use.
-        let account = self.load::<AccountRecord>(&self.secrets.account_key(&live.tenant, &live.user)).await?.record;
+        let (address, session) = join(self.look_at(caller.address, &buckets), session).await;
+        let grounds = self.grounds(caller, session);
+        let (counted, grounds) = join(self.count(address?, caller.counts), grounds).await;
+        counted?;
+        let Grounds { presented, seen, live, user, account } = grounds?;
+        let (id, key) = (presented.session, self.secrets.session_key(presented.session));
         let policy = self.policy(&live.tenant);
         let rule =
             |prior, now, _: &_| refresh::decide(prior, presented, account.as_ref(), &user, &policy, &self.secrets, now);
-        match self.decide(&key, rule).await? {
+        match self.decide_over(&key, Some(seen), rule).await? {
             Refreshed::Yes(live) => {
                 let refresh = refresh::token(&self.secrets, id, &live).ok_or(Refusal::NotAuthenticated)?;
                 let access = self.access_token(&live.user, caller, id, live.ends)?;
@@ -223,6 +230,26 @@ impl Inner {
                 Err(Refusal::NotAuthenticated)
             }
         }
+    }
+
+    /// What is known of a presented token before it is judged: that it names a session which was live a moment ago.
+    async fn grounds<'a>(
+        &self,
+        caller: &Caller,
+        session: Result<Option<(&'a Presented, Loaded<SessionRecord>)>, Refusal>,
+    ) -> Result<Grounds<'a>, Refusal> {
+        let (presented, seen) = session?.ok_or(Refusal::NotAuthenticated)?;
+        let Some(SessionRecord { state: SessionState::Live(live), .. }) = seen.record.clone() else {
+            return Err(self.refuse_ended(presented.session).await?);
+        };
+        if live.profile != caller.profile || live.tenant != caller.tenant {
+            return Err(Refusal::NotAuthenticated);
+        }
+        let found = self.in_time(self.directory.get(&live.tenant, &live.user)).await?;
+        let user = found.ok_or(Refusal::NotAuthenticated)?;
+        // After the directory: whoever disables the user and bumps the epoch is seen here or at the next use.
+        let account = self.load::<AccountRecord>(&self.secrets.account_key(&live.tenant, &live.user)).await?.record;
+        Ok(Grounds { presented, seen, live, user, account })
     }
 
     /// Ends a session: the tombstone first, which is what counts, then its place in the account's list.
