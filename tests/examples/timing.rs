@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use otpgate::mail::{FolderMailer, FolderSms, Templates};
 use otpgate::{
     Argon2id, Brand, Engine, Gate, Identity, MasterSecret, OtpAuth, Password, PasswordParts, PasswordScheme as _,
-    Passwords as _, Platform, Policy, PolicyBook, Profiles, Secrets, Store, StoreDirectory, Tenant, TokioRuntime, User,
-    UserId,
+    Passwords as _, Platform, Policy, PolicyBook, Profiles, Secrets, Sms, Store, StoreDirectory, Tenant, TokioRuntime,
+    User, UserId,
 };
 use otpgate_testkit::wire::{Mounted, Reply, Request, Stores};
 use serde_json::{Value, json};
@@ -112,7 +112,7 @@ impl Place {
             .profiles(profiles.build().unwrap())
             .policy(PolicyBook::new(Policy::default()))
             .passwords(PasswordParts::new(directory, scheme, 2))
-            .sms(FolderSms::new(folder.path().join("sms"), templates()).unwrap())
+            .sms(Sms::insecure_without_rules(FolderSms::new(folder.path().join("sms"), templates()).unwrap()))
             .runtime(TokioRuntime::on(Handle::current()))
             .build()
             .await

@@ -27,6 +27,9 @@ pub struct Event {
     pub address: Option<IpAddr>,
     /// Why it was refused, if it was.
     pub refusal: Option<Refusal>,
+    /// What a sender said of a delivery that failed, in one line for operators. Addresses, longer numbers and the code are taken out;
+    /// what else stands there is the sender's to answer for.
+    pub cause: Option<String>,
 }
 
 /// What an [`Event`] is about.
@@ -37,8 +40,12 @@ pub enum EventKind {
     CodeRequested,
     /// A message was handed over.
     CodeDelivered,
+    /// A try to hand a message over failed, and another will follow.
+    DeliveryRetried,
     /// A message could not be handed over, for good or until its code ended.
     CodeUndelivered,
+    /// The outbox had no place for a message, which is sent all the same and would be lost with this process.
+    OutboxFull,
     /// A code was tried.
     LoggedIn,
     /// A session was refreshed.
@@ -97,7 +104,9 @@ impl EventKind {
         match self {
             Self::CodeRequested => "code_requested",
             Self::CodeDelivered => "code_delivered",
+            Self::DeliveryRetried => "delivery_retried",
             Self::CodeUndelivered => "code_undelivered",
+            Self::OutboxFull => "outbox_full",
             Self::LoggedIn => "logged_in",
             Self::Refreshed => "refreshed",
             Self::RefreshReused => "refresh_reused",
@@ -142,7 +151,8 @@ impl<T: EventSink + ?Sized> EventSink for Box<T> {
     }
 }
 
-/// Writes events as `tracing` records of target `otpgate::audit`: refusals at `WARN`, the rest at `INFO`.
+/// Writes events as `tracing` records of target `otpgate::audit`: refusals and failed deliveries at `WARN`, the rest at
+/// `INFO`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TracingEvents;
 
@@ -165,9 +175,10 @@ impl EventSink for TracingEvents {
                     session,
                     address,
                     refusal = event.refusal.map(Refusal::name),
+                    cause = event.cause.as_deref(),
                 )
             };
         }
-        if event.refusal.is_some() { write_at!(warn) } else { write_at!(info) }
+        if event.refusal.is_some() || event.cause.is_some() { write_at!(warn) } else { write_at!(info) }
     }
 }

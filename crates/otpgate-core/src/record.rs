@@ -190,6 +190,44 @@ impl Recorded for FlowRecord {
     }
 }
 
+/// A message on its way, sealed; what is outside the seal says when it may be tried.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OutboxRecord {
+    /// The outbox itself, so that its messages can be listed.
+    pub(crate) owner: [u8; 32],
+    /// When what it carries ends, and the message with it.
+    pub(crate) until: Timestamp,
+    /// From when on it is anybody's.
+    pub(crate) due_at: Timestamp,
+    /// Tries that failed.
+    pub(crate) failed: u8,
+    pub(crate) kid: Kid,
+    pub(crate) nonce: [u8; 12],
+    pub(crate) sealed: Vec<u8>,
+}
+
+impl Recorded for OutboxRecord {
+    const KIND: u8 = b'o';
+    const TAKES_BACK: Option<TakesBack<Self>> = None;
+
+    fn expires_at(&self) -> Timestamp {
+        self.until
+    }
+
+    fn owner(&self) -> Option<Owner> {
+        Some(Owner(self.owner))
+    }
+}
+
+#[cfg(test)]
+impl OutboxRecord {
+    pub(crate) fn showing() -> Self {
+        let (owner, kid, nonce) = ([1; 32], Kid::showing([2; 8]), [3; 12]);
+        let (until, due_at) = (Timestamp::from_millis(4), Timestamp::from_millis(5));
+        Self { owner, until, due_at, failed: 6, kid, nonce, sealed: vec![7; 3] }
+    }
+}
+
 /// What a session of `engine` and its key are bound to: digests of the identifier and of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Binding {
@@ -501,6 +539,7 @@ mod tests {
             ("address", hex(&address.encode().unwrap())),
             ("flow", hex(&flow.encode().unwrap())),
             ("reset", hex(&reset.encode().unwrap())),
+            ("outbox", hex(&OutboxRecord::showing().encode().unwrap())),
         ];
         let now: String = now.iter().map(|(name, bytes)| format!("{name} {bytes}\n")).collect();
         assert_eq!(now, golden, "a format changed: give it a new version and keep reading the old one");

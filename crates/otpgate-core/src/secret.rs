@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{digest, hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -102,6 +103,7 @@ struct KeySet {
     refresh: hmac::Key,
     device: hmac::Key,
     access: Zeroizing<[u8; 32]>,
+    outbox: Zeroizing<[u8; 32]>,
 }
 
 /// An HS256 key and its name.
@@ -129,6 +131,7 @@ pub(crate) enum Space {
     Breaker = 16,
     Sweeper = 17,
     SmsCap = 18,
+    Outbox = 19,
     Revocations = 20,
 }
 
@@ -224,6 +227,31 @@ impl Secrets {
         self.set(kid).map(|s| Mac(tag(&s.device, 1, context)))
     }
 
+    /// Seals a message for the place where it is kept, with the current key: AES-256-GCM-SIV (RFC 8452), so that not even a
+    /// nonce that comes twice opens anything.
+    pub(crate) fn seal(&self, nonce: [u8; 12], place: &Key, mut message: Vec<u8>) -> Option<(Kid, Vec<u8>)> {
+        let set = &self.0.current;
+        let key = seal_key(set)?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place.0), &mut message).ok()?;
+        Some((set.kid, message))
+    }
+
+    /// The message that was sealed for this place; nothing for one that was moved, changed, or sealed with a key that the ring
+    /// does not have.
+    pub(crate) fn open(&self, kid: Kid, nonce: [u8; 12], place: &Key, sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+        let key = seal_key(self.set(kid)?)?;
+        let mut sealed = Zeroizing::new(sealed);
+        let length =
+            key.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(place.0), &mut sealed).ok()?.len();
+        sealed.truncate(length);
+        Some(sealed)
+    }
+
+    /// Whether the ring has the keys of this name.
+    pub(crate) fn has(&self, kid: Kid) -> bool {
+        self.set(kid).is_some()
+    }
+
     /// The kids of the ring, the current one first.
     pub(crate) fn kids(&self) -> impl Iterator<Item = Kid> {
         self.sets().map(|s| s.kid)
@@ -246,8 +274,13 @@ impl KeySet {
             refresh: mac_key(b"refresh"),
             device: mac_key(b"device"),
             access: expand(master, b"access"),
+            outbox: expand(master, b"outbox"),
         }
     }
+}
+
+fn seal_key(set: &KeySet) -> Option<LessSafeKey> {
+    UnboundKey::new(&AES_256_GCM_SIV, &*set.outbox).ok().map(LessSafeKey::new)
 }
 
 fn anchor_key(master: &MasterSecret) -> hmac::Key {
@@ -415,6 +448,7 @@ redacted!(Code, RefreshToken, SessionKey, DeviceToken, AccessToken);
 impl Drop for KeySet {
     fn drop(&mut self) {
         self.access.zeroize();
+        self.outbox.zeroize();
     }
 }
 
@@ -446,6 +480,29 @@ mod tests {
         let mac = before.code_mac(before.current(), &[b"x"]).unwrap();
         assert!(step_2.code_mac(before.current(), &[b"x"]).unwrap().matches(mac.as_bytes()));
         assert!(before.code_mac(step_2.current(), &[b"x"]).is_none());
+    }
+
+    #[test]
+    fn what_is_sealed_opens_at_its_place_with_its_key_and_nowhere_else() {
+        let (old, new) = ("an old secret of 32 bytes or more", "the new secret, also long enough!");
+        let ring = Secrets::new(master(old));
+        let (here, there) = (Key([1; 32]), Key([2; 32]));
+        let (kid, sealed) = ring.seal([7; 12], &here, b"ada@example.com 012345".to_vec()).unwrap();
+        assert!(sealed.len() == 22 + 16 && !sealed.windows(3).any(|w| w == b"ada" || w == b"012"));
+        let open = |ring: &Secrets, nonce, place, sealed: &[u8]| ring.open(kid, nonce, place, sealed.to_vec());
+        assert_eq!(open(&ring, [7; 12], &here, &sealed).unwrap().as_slice(), b"ada@example.com 012345");
+        assert!(open(&ring, [7; 12], &there, &sealed).is_none());
+        assert!(open(&ring, [8; 12], &here, &sealed).is_none());
+        for i in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[i] ^= 1;
+            assert!(open(&ring, [7; 12], &here, &changed).is_none(), "{i}");
+        }
+        assert!(open(&ring, [7; 12], &here, &[]).is_none());
+        let rotated = Secrets::new(master(new)).accept(master(old));
+        assert!(open(&rotated, [7; 12], &here, &sealed).is_some());
+        assert!(open(&Secrets::new(master(new)), [7; 12], &here, &sealed).is_none());
+        assert_ne!(rotated.seal([7; 12], &here, vec![]).unwrap().0, kid);
     }
 
     #[test]

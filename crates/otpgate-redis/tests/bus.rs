@@ -1,5 +1,4 @@
 //! Hints between nodes by Redis.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use otpgate_core::Bus as _;
 use otpgate_redis::RedisBus;

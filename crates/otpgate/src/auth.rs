@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use otpgate_core::engine::{Parts, PasswordParts};
+use otpgate_core::engine::{Outbox, Parts, PasswordParts};
 use otpgate_core::token::TokenSettings;
 use otpgate_core::{
     Bus, Clock, ConfigError, Directory, Engine, Entropy, EventSink, Mailer, PolicyBook, Registration, Runtime, Secrets,
@@ -156,6 +156,13 @@ impl OtpAuthBuilder {
         self
     }
 
+    /// Keeps messages in the store until they are handed over, so that a crash loses none; default not, and then those that are under
+    /// way end with the process. They are sealed with the key ring, and sent at least once: see [`Outbox`].
+    pub fn outbox(mut self, outbox: Outbox) -> Self {
+        self.parts.outbox = Some(outbox);
+        self
+    }
+
     /// Where events go; default [`otpgate_core::TracingEvents`].
     pub fn events(mut self, sink: impl EventSink) -> Self {
         self.parts.events = Arc::new(sink);
@@ -259,6 +266,7 @@ impl OtpAuthBuilder {
     pub async fn build(self) -> Result<OtpAuth, ConfigError> {
         let engine = Engine::with_settings(self.parts, &self.tokens)?;
         engine.probe().await?;
+        engine.tend_outbox();
         let mut gate = Gate::builder(engine, self.profiles).peers(self.peers);
         if !self.needs_peer {
             gate = gate.insecure_without_peer();

@@ -24,8 +24,8 @@ pub use extract::{CurrentUser, MaybeSession, RequireFresh, Session};
 pub use mount::{Extractor, Required};
 
 pub use otpgate_core::engine::{
-    Caller, CodeSent, Device, FlowClaim, FlowOpened, LiveSession, LoggedIn, NewFlow, OpenSession, PasswordParts,
-    Renewed, Trust, TypedCode,
+    Caller, CodeSent, Device, FlowClaim, FlowOpened, LiveSession, LoggedIn, NewFlow, OpenSession, Outbox,
+    PasswordParts, Renewed, Trust, TypedCode,
 };
 #[cfg(feature = "passwords")]
 pub use otpgate_core::password::Argon2id;

@@ -136,7 +136,10 @@ impl OtpAuth {
         self.engine().sweep(limit).await
     }
 
-    /// Waits until no operation and no delivery is under way, at most for `deadline`; the answer is whether that came about.
+    /// Takes no new work from now on, and waits until no operation and no delivery is under way, at most for `deadline`; the answer
+    /// is whether that came about. Afterwards every route answers 503, and no session is judged good.
+    ///
+    /// With an outbox, messages that wait for another try are left in it for the other nodes, or for the next start.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
         self.engine().shutdown(deadline).await
     }

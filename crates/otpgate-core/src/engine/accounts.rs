@@ -115,17 +115,17 @@ impl Inner {
 
     /// Tells of something that the host has done: over no profile, from no address.
     pub(super) fn tell_host(&self, kind: EventKind, tenant: &Tenant, told: Told<'_>) {
-        let subject = told.identifier.map(|i| self.secrets.identifier_key(tenant, i).0);
         self.events.record(&Event {
             kind,
             at: self.clock.now(),
             tenant: tenant.clone(),
             profile: None,
             user: told.user.cloned(),
-            subject: subject.and_then(|s| s.first_chunk().copied()),
+            subject: told.identifier.map(|i| self.subject(tenant, i)),
             session: told.session,
             address: None,
             refusal: None,
+            cause: None,
         });
     }
 }

@@ -1,21 +1,21 @@
 //! Handing messages over in the background: after the answer is decided, with retries, until what they carry ends.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{About, Caller, Inner};
+use futures_util::future::select;
+
+use super::outbox::Kept;
+use super::{Caller, Inner};
+use crate::flow::{cause, outbox};
 use crate::{
-    Code, CodeMail, CodeSms, DeliveryError, EventKind, Identifier, IdentifierKind, MailPurpose, Timestamp, User,
+    Code, CodeMail, CodeSms, DeliveryError, Event, EventKind, Identifier, IdentifierKind, MailPurpose, Profile,
+    Refusal, Tenant, Timestamp, User, UserId,
 };
 
-/// Deliveries under way at a time; one more is given up at once and told by an event.
+/// Deliveries under way at a time; without an outbox one more is given up at once and told by an event.
 pub(super) const MOST_DELIVERIES: usize = 1_024;
-
-/// How long one try may take.
-const TRY_DEADLINE: Duration = Duration::from_secs(30);
-
-/// Pauses between tries, in seconds.
-const PAUSES: [u64; 5] = [1, 5, 15, 60, 120];
 
 /// A code or reset token on its way.
 pub(super) struct Parcel {
@@ -28,15 +28,16 @@ pub(super) struct Parcel {
 /// Hands a parcel to the mailer, detached. For an unknown user the same task is started and has nothing to do.
 ///
 /// It goes to `channel`: the identifier itself, or where a code for a user name was asked to go.
-pub(super) fn hand_over(
+pub(super) async fn hand_over(
     inner: &Arc<Inner>,
     caller: &Caller,
     identifier: &Identifier,
     channel: &Identifier,
     user: Option<User>,
     parcel: Parcel,
-) {
-    hand_to(inner, caller, identifier, channel, user.map(|u| Addressee::User(Box::new(u))), parcel);
+) -> Result<(), Refusal> {
+    let addressee = user.map(|u| Addressee::User(Box::new(u)));
+    hand_to(inner, caller, identifier, channel, addressee, parcel).await
 }
 
 /// Whom a parcel is for.
@@ -46,30 +47,49 @@ pub(super) enum Addressee {
     Newcomer,
 }
 
-/// As [`hand_over`], where the addressee need not be a user yet.
-pub(super) fn hand_to(
+/// As [`hand_over`], where the addressee need not be a user yet. With an outbox the message, or a decoy of its size, is in the
+/// store when this returns: what is acknowledged then is not lost.
+pub(super) async fn hand_to(
     inner: &Arc<Inner>,
     caller: &Caller,
     identifier: &Identifier,
     channel: &Identifier,
     addressee: Option<Addressee>,
     parcel: Parcel,
-) {
-    let (inner, caller) = (Arc::clone(inner), caller.clone());
-    let (identifier, channel) = (identifier.clone(), channel.clone());
-    let permit = inner.deliveries.try_acquire_arc();
-    let runtime = Arc::clone(&inner.runtime);
+) -> Result<(), Refusal> {
+    let user = addressee.as_ref().and_then(Addressee::user);
+    let facts = Facts {
+        tenant: caller.tenant.clone(),
+        profile: caller.profile,
+        user: user.map(|u| u.id.clone()),
+        subject: inner.subject(&caller.tenant, identifier),
+        address: caller.address,
+    };
+    let until = parcel.expires_at;
+    let message = addressee.as_ref().and_then(|addressee| Message::of(caller, channel, addressee, parcel));
+    let (errand, permit) = (Errand { facts, message, until }, inner.deliveries.try_acquire_arc());
+    let kept = inner.keep(&errand, permit.is_some()).await?;
+    let (inner, runtime) = (Arc::clone(inner), Arc::clone(&inner.runtime));
     runtime.spawn(Box::pin(async move {
-        let Some(addressee) = addressee else { return };
-        let expires_at = parcel.expires_at;
-        let delivered = match (permit, Message::of(&caller, &channel, &addressee, parcel)) {
-            (Some(_permit), Some(message)) => deliver(&inner, &message, expires_at).await,
-            _ => false,
+        let given_up = |cause: &str| {
+            inner.tell_delivery(EventKind::CodeUndelivered, &errand.facts, Some(cause.to_owned()));
         };
-        let user = addressee.user().map(|u| &u.id);
-        let about = About { caller: &caller, identifier: Some(&identifier), user, session: None };
-        inner.tell(if delivered { EventKind::CodeDelivered } else { EventKind::CodeUndelivered }, about, None);
+        match (&errand.message, permit, addressee) {
+            (Some(_), Some(_permit), _) => inner.run(errand, kept).await,
+            // It waits for whoever looks into the outbox.
+            (Some(_), None, _) if kept.is_some() => {}
+            (Some(_), None, _) => given_up("too many deliveries are under way"),
+            (None, _, addressee) => {
+                if addressee.is_some() {
+                    given_up("the user has no such address or number");
+                }
+                if let Some(decoy) = kept {
+                    inner.discard(&decoy).await;
+                }
+            }
+        }
     }));
+    Ok(())
 }
 
 impl Addressee {
@@ -81,8 +101,24 @@ impl Addressee {
     }
 }
 
+/// A message with all that a try and its events need, wherever it is made. Without a message it is a decoy.
+pub(super) struct Errand {
+    pub(super) facts: Facts,
+    pub(super) message: Option<Message>,
+    pub(super) until: Timestamp,
+}
+
+/// What the events of a delivery say besides what became of it.
+pub(super) struct Facts {
+    pub(super) tenant: Tenant,
+    pub(super) profile: Profile,
+    pub(super) user: Option<UserId>,
+    pub(super) subject: [u8; 8],
+    pub(super) address: Option<IpAddr>,
+}
+
 /// A message on the channel of its identifier, to the spelling that the directory stored and never to the submitted one.
-enum Message {
+pub(super) enum Message {
     Mail(CodeMail),
     Sms(CodeSms),
 }
@@ -117,20 +153,72 @@ impl Message {
             Self::Sms(sms) => inner.send_sms(sms).await,
         }
     }
-}
 
-/// Tries until the message is handed over, refused for good, or of no use any more.
-async fn deliver(inner: &Inner, message: &Message, expires_at: Timestamp) -> bool {
-    for pause in PAUSES.into_iter().map(|s| Some(Duration::from_secs(s))).chain([None]) {
-        match inner.within(TRY_DEADLINE, message.send(inner)).await {
-            Some(Ok(())) => return true,
-            Some(Err(error)) if !error.is_temporary() => return false,
-            _ => {}
-        }
-        match pause {
-            Some(pause) if inner.clock.now().plus(pause) < expires_at => inner.runtime.sleep(pause).await,
-            _ => return false,
+    /// What must not be told of it.
+    fn hidden(&self) -> [&str; 2] {
+        match self {
+            Self::Mail(mail) => [&mail.to, mail.code.expose()],
+            Self::Sms(sms) => [&sms.to, sms.code.expose()],
         }
     }
-    false
+}
+
+impl Inner {
+    /// Tries until the message is handed over, refused for good, or of no use any more; then nothing is kept of it.
+    pub(super) async fn run(&self, errand: Errand, mut kept: Option<Kept>) {
+        let mut failed = kept.as_ref().map_or(0, Kept::failed);
+        while let Some(message) = &errand.message {
+            let tried = self.within(outbox::TRY, message.send(self)).await;
+            let error = match tried.unwrap_or_else(|| Err(DeliveryError::temporary("it took longer than 30 s"))) {
+                Ok(()) => {
+                    self.tell_delivery(EventKind::CodeDelivered, &errand.facts, None);
+                    break;
+                }
+                Err(error) => error,
+            };
+            failed = failed.saturating_add(1);
+            let cause = Some(cause::told(&error, &message.hidden()));
+            let pause = outbox::pause(failed, self.clock.now(), errand.until).filter(|_| error.is_temporary());
+            let Some(pause) = pause else {
+                self.tell_delivery(EventKind::CodeUndelivered, &errand.facts, cause);
+                break;
+            };
+            self.tell_delivery(EventKind::DeliveryRetried, &errand.facts, cause);
+            if !self.wait(kept.as_mut(), pause).await {
+                return;
+            }
+        }
+        if let Some(kept) = kept {
+            self.discard(&kept).await;
+        }
+    }
+
+    /// Waits for the next try; false when it is no longer this process's to make.
+    async fn wait(&self, kept: Option<&mut Kept>, pause: Duration) -> bool {
+        let Some(kept) = kept else {
+            self.runtime.sleep(pause).await;
+            return true;
+        };
+        if !self.put_back(kept, pause).await {
+            return false;
+        }
+        // A process that ends leaves it to the others.
+        select(std::pin::pin!(self.closing.begun()), self.runtime.sleep(pause)).await;
+        !self.closing.has_begun() && self.take_again(kept).await
+    }
+
+    pub(super) fn tell_delivery(&self, kind: EventKind, facts: &Facts, cause: Option<String>) {
+        self.events.record(&Event {
+            kind,
+            at: self.clock.now(),
+            tenant: facts.tenant.clone(),
+            profile: Some(facts.profile),
+            user: facts.user.clone(),
+            subject: Some(facts.subject),
+            session: None,
+            address: facts.address,
+            refusal: None,
+            cause,
+        });
+    }
 }

@@ -13,7 +13,7 @@ use crate::record::Recorded;
 use crate::{Expect, Key, Owner, Record, Refusal, Revision, StoreError, Swapped, Timestamp};
 
 /// A store or directory that takes longer has failed.
-const STORE_DEADLINE: Duration = Duration::from_secs(2);
+pub(super) const STORE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// How long an operation waits for its turn at a key.
 pub(super) const TURN_DEADLINE: Duration = Duration::from_secs(10);
@@ -57,6 +57,9 @@ impl Inner {
     where
         E: std::error::Error,
     {
+        if self.closing.is_over() {
+            return Err(Refusal::Unavailable);
+        }
         match self.within(STORE_DEADLINE, call).await {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(error)) => {
@@ -164,7 +167,12 @@ impl Inner {
     }
 
     /// After a swap whose outcome is unknown: our own revision at `key` says that it took place.
-    async fn look_for(&self, key: &Key, revision: Revision, error: Option<StoreError>) -> Result<(), Refusal> {
+    pub(super) async fn look_for(
+        &self,
+        key: &Key,
+        revision: Revision,
+        error: Option<StoreError>,
+    ) -> Result<(), Refusal> {
         let error = error.as_ref().map(ToString::to_string);
         tracing::error!(target: "otpgate", ?key, error, "a swap ended without an answer");
         let found = self.in_time(self.store.load(key)).await?;

@@ -135,7 +135,7 @@ impl Inner {
             Audience::Newcomer => Some(deliver::Addressee::Newcomer),
             Audience::User | Audience::Nobody => user.map(|u| deliver::Addressee::User(Box::new(u))),
         };
-        deliver::hand_to(self, caller, identifier, identifier, addressee, parcel);
+        deliver::hand_to(self, caller, identifier, identifier, addressee, parcel).await?;
         Ok(CodeSent { expires_in: policy.code_ttl })
     }
 

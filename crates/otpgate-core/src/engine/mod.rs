@@ -1,6 +1,7 @@
 //! The one asynchronous loop: load, decide, swap, and on conflict again; effects after the commit. No rule lives here.
 
 mod accounts;
+mod closing;
 mod deliver;
 mod devices;
 mod flows;
@@ -10,6 +11,7 @@ mod limits;
 mod listing;
 mod login;
 mod newcomers;
+mod outbox;
 mod passwords;
 mod ready;
 mod renewals;
@@ -20,6 +22,7 @@ mod sms;
 
 pub use flows::{Device, FlowClaim, FlowOpened, NewFlow, TypedCode};
 pub use listing::OpenSession;
+pub use outbox::Outbox;
 pub use sighting::{Believed, Sighting};
 
 use std::fmt;
@@ -85,6 +88,8 @@ pub struct Parts {
     /// Whether the engine removes what has expired, from its first operation on: once a minute, in steps of a thousand, one
     /// node at a time. Without it the store grows until the host calls [`Engine::sweep`].
     pub housekeeping: bool,
+    /// Where messages wait that are not handed over yet; without one they are lost with the process.
+    pub outbox: Option<Outbox>,
 }
 
 /// What a deployment with passwords brings.
@@ -136,6 +141,7 @@ impl Parts {
             single_process: false,
             bus: None,
             housekeeping: true,
+            outbox: None,
         }
     }
 }
@@ -272,6 +278,8 @@ struct Inner {
     tokens: Tokens,
     passwords: Option<PasswordParts>,
     registration: Registration,
+    outbox: Option<Outbox>,
+    closing: closing::Closing,
     flights: keeper::Flights,
     password_turns: keeper::Flights,
     sections: Arc<Semaphore>,
@@ -322,6 +330,8 @@ impl Engine {
             tokens,
             passwords: parts.passwords,
             registration: parts.registration,
+            outbox: parts.outbox,
+            closing: closing::Closing::default(),
             flights: keeper::Flights::default(),
             password_turns: keeper::Flights::default(),
             sections: Arc::new(Semaphore::new(MOST_SECTIONS)),
@@ -380,24 +390,27 @@ impl Engine {
         answered.map(drop).map_err(|_| ConfigError::new(ConfigErrorKind::Backend, "the store does not answer"))
     }
 
-    /// Waits until no operation and no delivery is under way, at most for `deadline`; the answer is whether that came about.
+    /// Takes no new work from now on, and waits until no operation and no delivery is under way, at most for `deadline`; the answer
+    /// is whether that came about. Afterwards everything is [`Refusal::Unavailable`].
     ///
-    /// Stop taking requests first: this engine takes no new work afterwards.
+    /// Until then sessions are still judged, for the requests that the server has open. With an outbox, messages that wait for another
+    /// try are left in it and not waited for.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
         let inner = &self.0;
         inner.housekeeper.stop();
+        inner.closing.begin();
         let drained = async {
-            for semaphore in [&inner.sections, &inner.deliveries] {
-                let most =
-                    if Arc::ptr_eq(semaphore, &inner.sections) { MOST_SECTIONS } else { deliver::MOST_DELIVERIES };
+            let mut held = Vec::new();
+            for (semaphore, most) in [(&inner.sections, MOST_SECTIONS), (&inner.deliveries, deliver::MOST_DELIVERIES)] {
                 for _ in 0..most {
-                    semaphore.acquire().await.forget();
+                    held.push(semaphore.acquire().await);
                 }
             }
         };
         let is_drained = inner.within(deadline, drained).await.is_some();
         // Last: what ends while the work drains is told as ever.
         inner.revocations.close();
+        inner.closing.finish();
         is_drained
     }
 
@@ -409,8 +422,15 @@ impl Engine {
         F: Future<Output = Result<T, Refusal>> + Send + 'static,
     {
         let inner = &self.0;
+        if inner.closing.has_begun() {
+            return Err(Refusal::Unavailable);
+        }
         let permit =
             inner.within(keeper::TURN_DEADLINE, inner.sections.acquire_arc()).await.ok_or(Refusal::Unavailable)?;
+        // It waited, and the end has begun meanwhile.
+        if inner.closing.has_begun() {
+            return Err(Refusal::Unavailable);
+        }
         inner.begin_housekeeping();
         let (done, outcome) = oneshot::channel();
         let work = operation(Arc::clone(inner));
@@ -448,18 +468,23 @@ impl<'a> About<'a> {
 
 impl Inner {
     fn tell(&self, kind: EventKind, about: About<'_>, refusal: Option<Refusal>) {
-        let subject = about.identifier.map(|i| self.secrets.identifier_key(&about.caller.tenant, i).0);
         self.events.record(&Event {
             kind,
             at: self.clock.now(),
             tenant: about.caller.tenant.clone(),
             profile: Some(about.caller.profile),
             user: about.user.cloned(),
-            subject: subject.and_then(|s| s.first_chunk().copied()),
+            subject: about.identifier.map(|i| self.subject(&about.caller.tenant, i)),
             session: about.session,
             address: about.caller.address,
             refusal,
+            cause: None,
         });
+    }
+
+    /// What stands in events for an identifier.
+    fn subject(&self, tenant: &Tenant, identifier: &Identifier) -> [u8; 8] {
+        *self.secrets.identifier_key(tenant, identifier).0.first_chunk().unwrap_or(&[0; 8])
     }
 
     fn policy(&self, tenant: &Tenant) -> Arc<Policy> {

@@ -222,7 +222,7 @@ impl Inner {
 
         let parcel =
             Parcel { purpose: MailPurpose::ResetPassword, code: Code::new(token), expires_at, life: policy.reset_ttl };
-        deliver::hand_over(self, caller, identifier, identifier, user, parcel);
+        deliver::hand_over(self, caller, identifier, identifier, user, parcel).await?;
         Ok(())
     }
 

@@ -107,7 +107,8 @@ impl Engine {
     #[must_use]
     pub fn holds(&self, sighting: &Sighting, ends: Timestamp) -> bool {
         let (shown, now) = self.0.clock.read();
-        now < ends && now < sighting.until && self.0.revocations.stands(sighting.mark, shown)
+        let stands = now < ends && now < sighting.until && self.0.revocations.stands(sighting.mark, shown);
+        stands && !self.0.closing.is_over()
     }
 
     async fn sight(

@@ -3,6 +3,7 @@
 //! Nothing here is asynchronous, reads a clock, rolls dice or knows how records are kept.
 
 pub(crate) mod accounts;
+pub(crate) mod cause;
 pub(crate) mod code;
 pub(crate) mod device;
 #[expect(
@@ -12,6 +13,7 @@ pub(crate) mod device;
 pub(crate) mod flow;
 pub(crate) mod lease;
 pub(crate) mod lock;
+pub(crate) mod outbox;
 pub(crate) mod password;
 pub(crate) mod proof;
 pub(crate) mod refresh;

@@ -56,6 +56,7 @@ enum Mode {
     #[default]
     Accept,
     Temporary,
+    Repeating,
     Permanent,
     Hang,
 }
@@ -75,6 +76,11 @@ impl CaptureMailer {
     /// From now on refuses as a busy server does: worth another try.
     pub fn refuse_temporarily(&self) {
         self.state().mode = Mode::Temporary;
+    }
+
+    /// From now on refuses as a busy server does that repeats what it was given.
+    pub fn refuse_repeating(&self) {
+        self.state().mode = Mode::Repeating;
     }
 
     /// From now on refuses for good.
@@ -137,13 +143,14 @@ impl CaptureMailer {
     }
 
     async fn take(&self, message: Captured) -> Result<(), DeliveryError> {
-        let mode = {
+        let (mode, said) = {
             let mut state = self.state();
             state.attempts += 1;
+            let said = format!("421 <{}> not now, said the test of {}", message.to, message.code);
             if matches!(state.mode, Mode::Accept) {
                 state.taken.push(message);
             }
-            state.mode
+            (state.mode, said)
         };
         match mode {
             Mode::Accept => {
@@ -151,6 +158,7 @@ impl CaptureMailer {
                 Ok(())
             }
             Mode::Temporary => Err(DeliveryError::temporary("421 busy, said the test")),
+            Mode::Repeating => Err(DeliveryError::temporary(said)),
             Mode::Permanent => Err(DeliveryError::permanent("550 no such mailbox, said the test")),
             Mode::Hang => pending().await,
         }

@@ -11,6 +11,7 @@ use otpgate_core::engine::{POLL_DEADLINE, POLL_EVERY};
 use otpgate_core::runtime::BoxFuture;
 use otpgate_core::{Clock as _, Runtime, Timestamp};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use crate::SetClock;
 
@@ -30,6 +31,7 @@ struct Paced {
     changed: Notify,
     naps: Mutex<Vec<(u64, Duration, Timestamp, Waker)>>,
     ids: AtomicU64,
+    running: Mutex<Vec<AbortHandle>>,
 }
 
 impl PacedRuntime {
@@ -37,7 +39,14 @@ impl PacedRuntime {
     #[must_use]
     pub fn following(clock: SetClock) -> Self {
         let (tasks, ids) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Self(Arc::new(Paced { clock, tasks, changed: Notify::new(), naps: Mutex::default(), ids }))
+        Self(Arc::new(Paced {
+            clock,
+            tasks,
+            changed: Notify::new(),
+            naps: Mutex::default(),
+            ids,
+            running: Mutex::default(),
+        }))
     }
 
     /// Moves the clock and wakes the timers that are over then.
@@ -46,6 +55,12 @@ impl PacedRuntime {
         let due: Vec<Waker> =
             self.0.naps().iter().filter(|(_, _, at, _)| *at <= now).map(|(.., waker)| waker.clone()).collect();
         due.into_iter().for_each(Waker::wake);
+    }
+
+    /// Drops every task where it stands, as the end of a process does.
+    pub fn kill(&self) {
+        let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.drain(..).for_each(|task| task.abort());
     }
 
     /// Waits until no task is under way; polls of what other nodes have ended do not count.
@@ -126,10 +141,13 @@ impl Runtime for PacedRuntime {
     fn spawn(&self, task: BoxFuture<()>) {
         self.0.tasks.fetch_add(1, Ordering::SeqCst);
         let counted = Counted(Arc::clone(&self.0));
-        drop(tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let _counted = counted;
             task.await;
-        }));
+        });
+        let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|task| !task.is_finished());
+        running.push(task.abort_handle());
     }
 
     fn spawn_blocking(&self, job: Box<dyn FnOnce() + Send + 'static>) {

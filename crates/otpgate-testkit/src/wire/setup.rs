@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use otpgate_core::engine::Outbox;
 use otpgate_core::policy::PolicyBuilder;
 use otpgate_core::token::{SigningKey, TokenSettings};
 use otpgate_core::{
@@ -28,6 +29,7 @@ pub struct Setup {
     pub(super) single_process: bool,
     pub(super) bus: Option<Arc<dyn Bus>>,
     pub(super) sms: Option<SmsRulesBuilder>,
+    pub(super) outbox: Option<Outbox>,
     pub(super) registration: Option<Box<dyn FnOnce(StoreDirectory) -> Registration>>,
 }
 
@@ -48,6 +50,7 @@ impl Default for Setup {
             single_process: false,
             bus: None,
             sms: Some(SmsRules::builder().allow("+1")),
+            outbox: None,
             registration: None,
         }
     }
@@ -127,6 +130,13 @@ impl Setup {
     #[must_use]
     pub fn sms(mut self, rules: SmsRulesBuilder) -> Self {
         self.sms = Some(rules);
+        self
+    }
+
+    /// Keeps messages in the store until they are handed over. Nobody looks for those that were left behind but the scenario.
+    #[must_use]
+    pub fn outbox(mut self, outbox: Outbox) -> Self {
+        self.outbox = Some(outbox);
         self
     }
 

@@ -17,6 +17,12 @@ impl Written {
         self.with(|values| values.iter().any(|v| v.windows(bytes.len()).any(|w| w == bytes)))
     }
 
+    /// The values of records of this kind, in the order of their writing.
+    #[must_use]
+    pub fn of_kind(&self, kind: u8) -> Vec<Vec<u8>> {
+        self.with(|values| values.iter().filter(|v| v.first() == Some(&kind)).cloned().collect())
+    }
+
     /// How many values were written.
     #[must_use]
     pub fn count(&self) -> usize {

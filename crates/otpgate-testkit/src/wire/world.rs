@@ -108,6 +108,7 @@ impl World {
         assert!(seeded.is_ok(), "the store does not keep users: {seeded:?}");
         let identity = setup.identity.into_iter().fold(Identity::new(setup.tenant.clone()), |i, change| change(i));
         let mut profiles = Profiles::builder().identity(identity);
+        parts.outbox = setup.outbox;
         parts.sms = setup.sms.map(|rules| Sms::new(shared.mailer.clone(), ok(rules.build())));
         if setup.platform.is_some() || setup.engine.is_some() {
             let users = StoreDirectory::new(shared.store.clone(), &parts.secrets);

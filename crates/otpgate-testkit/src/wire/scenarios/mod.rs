@@ -16,6 +16,7 @@ mod limits;
 mod login;
 mod logout;
 mod nodes;
+mod outbox;
 mod ownership;
 mod platform;
 mod races;
@@ -78,6 +79,7 @@ pub fn scenarios() -> Vec<Scenario> {
         ownership::list(),
         hosts::list(),
         nodes::list(),
+        outbox::list(),
     ]
     .concat()
 }
