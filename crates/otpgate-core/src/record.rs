@@ -77,7 +77,8 @@ pub(crate) enum Purpose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum SlotKey {
     Open(Profile, Purpose),
-    Flow([u8; 16]),
+    /// Of a flow, and of the known device that it is of.
+    Flow([u8; 16], Option<[u8; 16]>),
     Device(Profile, Purpose, [u8; 16]),
 }
 
@@ -86,7 +87,7 @@ impl SlotKey {
     pub(crate) fn profile(self) -> Profile {
         match self {
             Self::Open(profile, _) | Self::Device(profile, ..) => profile,
-            Self::Flow(_) => Profile::Engine,
+            Self::Flow(..) => Profile::Engine,
         }
     }
 }
@@ -128,9 +129,8 @@ pub(crate) struct Slot {
     pub(crate) wrong: u32,
     /// When the last wrong guess was.
     pub(crate) wrong_at: Option<Timestamp>,
-    /// Sends and wrong guesses of a device slot, which has budgets of its own.
-    pub(crate) own_sends: Vec<Timestamp>,
-    pub(crate) own_failures: Vec<Timestamp>,
+    /// Wrong guesses that it takes, as the policy was when it was made.
+    pub(crate) tries: u32,
 }
 
 /// All that is counted and live for one (tenant, identifier), so that one swap counts a guess against the code and the budget.
@@ -155,14 +155,27 @@ pub(crate) struct IdentifierRecord {
     pub(crate) slots: Vec<Slot>,
     /// Open flows, oldest first.
     pub(crate) flows: Vec<OpenFlow>,
+    /// What is counted of known devices, and of nobody else.
+    pub(crate) devices: Vec<DeviceCounts>,
 }
 
-/// A flow that has not been finished: its id, its end, and the wrong passwords that it has met.
+/// The budgets of a known device: its codes sent, wrong codes and wrong passwords of the last day.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DeviceCounts {
+    pub(crate) id: [u8; 16],
+    pub(crate) times: [Vec<Timestamp>; 3],
+}
+
+/// A flow that has not been finished: its id, its end, the wrong passwords that it has met, and whose it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct OpenFlow {
     pub(crate) id: [u8; 16],
     pub(crate) until: Timestamp,
     pub(crate) wrong_passwords: u32,
+    /// Wrong passwords that it takes, as the policy was when it was opened.
+    pub(crate) tries: u32,
+    /// The known device that opened it, if one did.
+    pub(crate) device: Option<[u8; 16]>,
 }
 
 /// What a flow is bound to.
@@ -175,6 +188,8 @@ pub(crate) struct FlowRecord {
     pub(crate) destination: Option<(IdentifierKind, String)>,
     /// A digest of the device, when the flow was opened with one.
     pub(crate) device: Option<[u8; 16]>,
+    /// The known device that opened it, if one did: by its token, whatever the client says of itself.
+    pub(crate) known: Option<[u8; 16]>,
     pub(crate) until: Timestamp,
     /// The hash of a password that takes effect when the flow's code validates.
     pub(crate) pending: Option<String>,
@@ -240,8 +255,10 @@ impl Recorded for IdentifierRecord {
     const TAKES_BACK: Option<TakesBack<Self>> = None;
 
     fn expires_at(&self) -> Timestamp {
+        let of_devices = self.devices.iter().flat_map(|d| &d.times);
         let counted = [&self.sends, &self.resets, &self.failures, &self.password_failures]
             .into_iter()
+            .chain(of_devices)
             .flatten()
             .map(|t| t.plus(Policy::LONGEST_WINDOW));
         let slots = self.slots.iter().map(|s| s.expires_at.plus(TOMBSTONE));
@@ -310,6 +327,8 @@ pub(crate) struct AccountRecord {
     pub(crate) sessions: Vec<(SessionId, Timestamp, Timestamp)>,
     /// Digests of the identifiers that a person has shown to be theirs, oldest first.
     pub(crate) proven: Vec<[u8; 16]>,
+    /// Wrong codes and wrong passwords by all its identifiers, known devices apart.
+    pub(crate) wrong: [Vec<Timestamp>; 2],
 }
 
 /// The most identifiers that an account is known to own; the oldest goes, and has to be proven again.
@@ -326,6 +345,7 @@ impl AccountRecord {
             resetting_until: None,
             sessions: Vec::new(),
             proven: Vec::new(),
+            wrong: Default::default(),
         }
     }
 
@@ -350,7 +370,8 @@ impl Recorded for AccountRecord {
             return Timestamp::NEVER;
         }
         let reset = self.reset.iter().map(|r| r.expires_at);
-        let all = self.sessions.iter().map(|(_, _, ends)| *ends).chain(reset).chain(self.resetting_until);
+        let wrong = self.wrong.iter().flatten().map(|t| t.plus(Policy::LONGEST_WINDOW));
+        let all = self.sessions.iter().map(|(_, _, ends)| *ends).chain(reset).chain(self.resetting_until).chain(wrong);
         all.max().unwrap_or(Timestamp::from_millis(0))
     }
 
@@ -461,11 +482,11 @@ mod tests {
                 expires_at: t(11),
                 wrong: 2,
                 wrong_at: Some(t(12)),
-                own_sends: vec![],
-                own_failures: vec![t(12)],
+                tries: 3,
             }],
             flows_locked_until: None,
-            flows: vec![OpenFlow { id: [13; 16], until: t(14), wrong_passwords: 1 }],
+            flows: vec![OpenFlow { id: [13; 16], until: t(14), wrong_passwords: 1, tries: 5, device: Some([16; 16]) }],
+            devices: vec![DeviceCounts { id: [16; 16], times: [vec![t(17)], vec![], vec![t(18)]] }],
         }
     }
 
@@ -479,6 +500,7 @@ mod tests {
             resetting_until: Some(t(6)),
             sessions: vec![(SessionId::from_bytes([7; 16]), t(8), t(9))],
             proven: vec![[10; 16]],
+            wrong: [vec![t(11)], vec![t(12)]],
         }
     }
 
@@ -526,6 +548,7 @@ mod tests {
             identifier: "n".into(),
             destination: Some((IdentifierKind::Phone, "+1".into())),
             device: Some([1; 16]),
+            known: Some([2; 16]),
             until: t(2),
             pending: Some("h".into()),
             finished: false,

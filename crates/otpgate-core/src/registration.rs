@@ -52,7 +52,10 @@ pub enum Registration {
 }
 
 impl Registration {
-    /// Open to every e-mail address; `registrar` creates the users, and may still refuse one.
+    /// Open to every e-mail address, in every profile; `registrar` creates the users, and may still refuse one.
+    ///
+    /// A phone number registers nobody, since an SMS costs money; nor does a user name in a flow of `engine`: its code goes to an
+    /// address, and proves that address and no name.
     #[must_use]
     pub fn on_first_code(registrar: impl Registrar) -> Self {
         Self::OnFirstCode(Newcomers { registrar: Arc::new(registrar), admits: Arc::new(|_, _| true) })

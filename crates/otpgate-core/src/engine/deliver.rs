@@ -9,6 +9,7 @@ use futures_util::future::select;
 use super::outbox::Kept;
 use super::{Caller, Inner};
 use crate::flow::{cause, outbox};
+use crate::record::Audience;
 use crate::{
     Code, CodeMail, CodeSms, DeliveryError, Event, EventKind, Identifier, IdentifierKind, MailPurpose, Profile,
     Refusal, Tenant, Timestamp, User, UserId,
@@ -93,6 +94,14 @@ pub(super) async fn hand_to(
 }
 
 impl Addressee {
+    /// Whom a code for this audience goes to; nobody for a decoy.
+    pub(super) fn of(audience: Audience, user: Option<User>) -> Option<Self> {
+        match audience {
+            Audience::Newcomer => Some(Self::Newcomer),
+            Audience::User | Audience::Nobody => user.map(|user| Self::User(Box::new(user))),
+        }
+    }
+
     fn user(&self) -> Option<&User> {
         match self {
             Self::User(user) => Some(user),

@@ -1,11 +1,14 @@
 //! Known devices: which slot a request meets, and the token that a login hands out.
 
 use super::keeper::Loaded;
-use super::{Caller, Inner, LoggedIn};
-use crate::flow::code::Subject;
+use super::{Caller, Inner};
+use crate::flow::code::{Holder, Subject};
 use crate::flow::device::{self, Bearer};
+use crate::flow::proof::Proof;
+use crate::flow::shared::{self, Guessed};
 use crate::record::{AccountRecord, Purpose, SlotKey};
-use crate::{Expect, Identifier, Profile, Refusal, User, UserId};
+use crate::secret::DeviceToken;
+use crate::{Expect, Identifier, Policy, Profile, Refusal, Timestamp, User, UserId};
 
 /// How the caller stands to the account behind an identifier, as it was before the credential was looked at.
 pub(super) struct Standing {
@@ -27,9 +30,24 @@ impl Standing {
         Loaded { record: self.account.clone(), expect: self.expect }
     }
 
+    /// The account as codes are bound to it; none where there is no user.
+    pub(super) fn holder<'a>(&self, user: Option<&'a User>) -> Option<Holder<'a>> {
+        user.map(|user| Holder { user: &user.id, epoch: self.epoch() })
+    }
+
     /// Whether the request comes from a known device.
     pub(super) fn is_known(&self) -> bool {
         self.device.is_some()
+    }
+
+    /// The id of the known device that the request comes from.
+    pub(super) fn device(&self) -> Option<[u8; 16]> {
+        self.device
+    }
+
+    /// Whether the account has no wrong guess left, over all its identifiers.
+    pub(super) fn is_spent(&self, what: Guessed, policy: &Policy, now: Timestamp) -> bool {
+        shared::is_spent(self.account.as_ref(), what, policy, now)
     }
 
     /// The slot of a code for logging in: the device's own, or the open one of the profile.
@@ -51,34 +69,36 @@ impl Inner {
     ) -> Result<Standing, Refusal> {
         let key = self.account_or_decoy(caller, identifier, user);
         let Loaded { record: account, expect } = self.load::<AccountRecord>(&key).await?;
-        let bearer = bearer(caller, identifier, user.map(|u| &u.id), account.as_ref());
+        let subject = Subject { tenant: &caller.tenant, identifier };
+        let bearer = Bearer::of(subject, user.map(|u| &u.id), account.as_ref());
         let presented = caller.device.as_ref().filter(|_| self.policy(&caller.tenant).known_devices);
         let device = presented.and_then(|token| device::known(&self.secrets, bearer, token, self.clock.now()));
         Ok(Standing { account, expect, device })
     }
 
-    /// Gives a login the token of its device: of the same device again, or of a new one.
-    pub(super) fn with_device(
+    /// The token that a login hands out: of its device again, or of a new one. It is of the epoch from before the credential
+    /// was looked at, or of the one that the login has begun itself: whatever ends device tokens besides ends this one too.
+    pub(super) fn device_token(
         &self,
-        mut done: LoggedIn,
         caller: &Caller,
-        identifier: &Identifier,
-        standing: &Standing,
-    ) -> Result<LoggedIn, Refusal> {
-        if self.policy(&caller.tenant).known_devices {
-            let id = standing.device.map_or_else(|| self.dice().map(|dice| dice.first_16()), Ok)?;
-            let bearer = bearer(caller, identifier, Some(&done.user.id), standing.account.as_ref());
-            done.device = device::token(&self.secrets, bearer, id, self.clock.now());
+        user: &UserId,
+        proof: &Proof,
+        by: &LoggingIn<'_>,
+    ) -> Result<Option<DeviceToken>, Refusal> {
+        if !self.policy(&caller.tenant).known_devices {
+            return Ok(None);
         }
-        Ok(done)
+        let LoggingIn { identifier, standing } = by;
+        let id = standing.device.map_or_else(|| self.dice().map(|dice| dice.first_16()), Ok)?;
+        let subject = Subject { tenant: &caller.tenant, identifier };
+        let bearer = Bearer::of(subject, Some(user), standing.account.as_ref()).at(proof.device_epoch());
+        Ok(device::token(&self.secrets, bearer, id, self.clock.now()))
     }
 }
 
-fn bearer<'a>(
-    caller: &'a Caller,
-    identifier: &'a Identifier,
-    user: Option<&'a UserId>,
-    account: Option<&'a AccountRecord>,
-) -> Bearer<'a> {
-    Bearer { subject: Subject { tenant: &caller.tenant, identifier }, user, account }
+/// By which identifier somebody logs in, and how they stood to its account before.
+#[derive(Clone, Copy)]
+pub(super) struct LoggingIn<'a> {
+    pub(super) identifier: &'a Identifier,
+    pub(super) standing: &'a Standing,
 }

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join;
+
 use super::deliver::{self, Parcel};
-use super::login::Manner;
-use super::passwords::Proven;
+use super::devices::{LoggingIn, Standing};
+use super::login::{Guess, Manner};
+use super::passwords::{Proven, Tried};
 use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn};
 use crate::flow::code::{self, Subject};
 use crate::flow::flow::{self, Claim};
 use crate::flow::proof::Proof;
-use crate::flow::verify::{self, Verified, Why};
-use crate::flow::{reset, send};
-use crate::record::{Binding, FlowRecord, IdentifierRecord, SlotKey};
+use crate::flow::verify::{Verified, Why};
+use crate::flow::{device, reset, send};
+use crate::record::{Audience, Binding, FlowRecord, IdentifierRecord, SlotKey};
 use crate::secret::{AccessToken, Space};
 use crate::{
     Code, Disclosure, EventKind, FlowId, Identifier, IdentifierKind, MailPurpose, Password, PasswordHash, Refusal,
@@ -148,13 +151,10 @@ impl Engine {
     pub async fn set_pending(&self, caller: &Caller, claim: FlowClaim, password: &Password) -> Result<(), Refusal> {
         let (caller, password) = (caller.clone(), password.clone());
         self.detached(move |inner| async move {
-            let (id, caller, found) = inner.flow(&caller, &claim).await?;
+            let Going { id, caller, audience, .. } = inner.go_on(&caller, &claim).await?;
             let policy = inner.policy(&caller.tenant);
-            if policy.disclosure == Disclosure::Reveal {
-                inner
-                    .in_time(inner.directory.find(&caller.tenant, &claim.identifier))
-                    .await?
-                    .ok_or(Refusal::UnknownUser)?;
+            if audience == Audience::Nobody && policy.disclosure == Disclosure::Reveal {
+                return Err(Refusal::UnknownUser);
             }
             password.check(&policy)?;
             let hash = inner.hash(&password).await?;
@@ -165,7 +165,6 @@ impl Engine {
                 }
                 _ => crate::flow::Decision::keep(Err(Refusal::UnknownFlow)),
             };
-            drop(found);
             inner.decide(&inner.secrets.flow_key(id), rule).await?
         })
         .await
@@ -201,19 +200,22 @@ impl Inner {
         let NewFlow { identifier, destination, device, password } = new;
         let policy = self.policy(&caller.tenant);
         let user = self.in_time(self.directory.find(&caller.tenant, &identifier)).await?;
+        let known = self.standing_of(caller, &identifier, user.as_ref()).await?.device();
         let pending = match &password {
             Some(password) => Some(self.hash(password).await?.as_str().to_owned()),
             None => None,
         };
         let flow = FlowId::from_random(self.dice()?.first_16());
         let key = self.secrets.identifier_key(&caller.tenant, &identifier);
-        let until = self.decide(&key, |prior, now, _| flow::open(prior, *flow.as_bytes(), &policy, now)).await?;
+        let rule = |prior, now, _: &_| flow::open(prior, *flow.as_bytes(), known, &policy, now);
+        let flow::Begun { until, device: known } = self.decide(&key, rule).await?;
         let record = FlowRecord {
             tenant: caller.tenant.clone(),
             kind: identifier.kind(),
             identifier: identifier.as_str().to_owned(),
             destination: destination.map(|d| (d.kind(), d.as_str().to_owned())),
             device: device.map(|d| self.device_digest(&d)),
+            known,
             until,
             pending,
             finished: false,
@@ -255,20 +257,33 @@ impl Inner {
         Ok((id, caller, found))
     }
 
-    async fn send_flow_code(self: &Arc<Self>, caller: &Caller, claim: &FlowClaim) -> Result<CodeSent, Refusal> {
+    /// As [`Inner::flow`], with whose it is, how the caller stands to them, and the code that the request meets.
+    async fn go_on(&self, caller: &Caller, claim: &FlowClaim) -> Result<Going, Refusal> {
         let (id, caller, found) = self.flow(caller, claim).await?;
+        let user = self.in_time(self.directory.find(&caller.tenant, &claim.identifier)).await?;
+        let standing = self.standing_of(&caller, &claim.identifier, user.as_ref()).await?;
+        let slot = flow::slot(&found, *id.as_bytes(), standing.device())?;
+        // A name that was given with somewhere to send its code is not proven by that code: it never becomes a user.
+        let audience = match self.audience(&caller, &claim.identifier, user.as_ref()) {
+            Audience::Newcomer if found.destination.is_some() => Audience::Nobody,
+            audience => audience,
+        };
+        Ok(Going { id, caller, found, user, audience, standing, slot })
+    }
+
+    async fn send_flow_code(self: &Arc<Self>, caller: &Caller, claim: &FlowClaim) -> Result<CodeSent, Refusal> {
+        let Going { caller, found, user, audience, standing, slot, .. } = self.go_on(caller, claim).await?;
         let (identifier, policy) = (&claim.identifier, self.policy(&caller.tenant));
-        let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
-        if user.is_none() && policy.disclosure == Disclosure::Reveal {
+        if audience == Audience::Nobody && policy.disclosure == Disclosure::Reveal {
             return Err(Refusal::UnknownUser);
         }
-        let epoch = self.epoch_of(&caller, identifier, user.as_ref()).await?;
         self.expect_valve_open(&caller).await?;
         let life = found.until.since(self.clock.now()).min(policy.flows.code_ttl);
         let send = send::Send {
             subject: Subject { tenant: &caller.tenant, identifier },
-            slot: SlotKey::Flow(*id.as_bytes()),
-            epoch: user.is_some().then_some(epoch),
+            slot,
+            audience,
+            holder: standing.holder(user.as_ref()),
             life,
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
@@ -277,37 +292,27 @@ impl Inner {
         self.count_valve(&caller).await?;
         let parcel = Parcel { purpose: MailPurpose::LogIn, code: sent.code, expires_at: sent.expires_at, life };
         let channel = destination(&found).unwrap_or_else(|| identifier.clone());
-        deliver::hand_over(self, &caller, identifier, &channel, user, parcel).await?;
+        deliver::hand_to(self, &caller, identifier, &channel, deliver::Addressee::of(audience, user), parcel).await?;
         Ok(CodeSent { expires_in: life })
     }
 
     async fn verify_flow(&self, caller: &Caller, claim: &FlowClaim, code: &TypedCode) -> Result<LoggedIn, Refusal> {
-        let (id, caller, found) = self.flow(caller, claim).await?;
-        let (identifier, policy) = (&claim.identifier, self.policy(&caller.tenant));
+        let going = self.go_on(caller, claim).await?;
+        let Going { caller, user, standing, slot, .. } = &going;
+        let policy = self.policy(&caller.tenant);
         let code = match code {
-            TypedCode::Text(text) => self.code(&caller, text.expose())?,
+            TypedCode::Text(text) => self.code(caller, text.expose())?,
             TypedCode::Number(digits) => {
                 code::read_number(policy.code_format(caller.profile), digits.expose()).ok_or(Refusal::MalformedCode)?
             }
         };
-        let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
-        let epoch = self.epoch_of(&caller, identifier, user.as_ref()).await?;
-        let guessing = self.begin_guess(&caller, false).await?;
-        let guess = verify::Guess {
-            subject: Subject { tenant: &caller.tenant, identifier },
-            slot: SlotKey::Flow(*id.as_bytes()),
-            code: &code,
-            epoch: user.is_some().then_some(epoch),
-        };
-        let key = self.secrets.identifier_key(&caller.tenant, identifier);
-        let rule = |prior, now, dice: &_| verify::decide(prior, guess, &policy, &self.secrets, now, dice);
-        let verified = self.decide(&key, rule).await?;
-        self.end_guess(&caller, &guessing, matches!(verified, Verified::Wrong { .. })).await?;
-        self.tell_closed(&caller, identifier, &verified);
-        match verified {
+        let guessing = self.begin_guess(caller, standing.is_known()).await?;
+        let by = LoggingIn { identifier: &claim.identifier, standing };
+        let guess = Guess { by, user: user.as_ref(), slot: *slot, code: &code };
+        match self.guess(caller, &guessing, guess, None).await? {
             Verified::Accepted(proof) => {
-                let user = user.ok_or(Refusal::WrongCode)?;
-                self.finish(&caller, claim, id, found, user, proof).await
+                let caller = caller.clone();
+                join(self.finish(claim, going, proof), self.end_guess(&caller, &guessing, false)).await.0
             }
             Verified::NotCompared(Why::NoCode) => Err(Refusal::NoCode),
             Verified::NotCompared(Why::Burnt) => Err(Refusal::BurntCode),
@@ -318,38 +323,38 @@ impl Inner {
     }
 
     async fn sign_in_flow(&self, caller: &Caller, claim: &FlowClaim, password: &Password) -> Result<LoggedIn, Refusal> {
-        let (id, caller, found) = self.flow(caller, claim).await?;
+        let mut going = self.go_on(caller, claim).await?;
+        let Going { id, caller, user, standing, slot, .. } = &going;
         if !password.fits() {
             return Err(Refusal::WrongPassword);
         }
-        let user = self.in_time(self.directory.find(&caller.tenant, &claim.identifier)).await?;
         if self.policy(&caller.tenant).disclosure == Disclosure::Reveal
-            && !self.has_password(&caller, user.as_ref()).await?
+            && !self.has_password(caller, user.as_ref()).await?
         {
             return Err(if user.is_some() { Refusal::NoPassword } else { Refusal::UnknownUser });
         }
-        let flow = Some(*id.as_bytes());
-        let proven = self.prove_counted(&caller, &claim.identifier, user.as_ref(), password, flow).await?;
-        match (proven, user) {
-            (Proven::Right(proof), Some(user)) => {
-                let found = FlowRecord { pending: None, ..found };
-                self.finish(&caller, claim, id, found, user, proof).await
+        let by = LoggingIn { identifier: &claim.identifier, standing };
+        let device = device::device(*slot);
+        let tried = Tried { by, user: user.as_ref(), password, flow: Some(*id.as_bytes()), device };
+        match self.prove_counted(caller, tried).await? {
+            Proven::Right(proof) => {
+                going.found.pending = None;
+                self.finish(claim, going, proof).await
             }
-            (Proven::FlowSpent, _) => Err(Refusal::FlowSpent),
-            _ => Err(Refusal::WrongPassword),
+            Proven::FlowSpent => Err(Refusal::FlowSpent),
+            Proven::Wrong | Proven::NotCompared => Err(Refusal::WrongPassword),
         }
     }
 
     /// Finishes a flow for a proof: exactly one racer does. A pending password takes effect, and the session opens.
-    async fn finish(
-        &self,
-        caller: &Caller,
-        claim: &FlowClaim,
-        id: FlowId,
-        found: FlowRecord,
-        user: User,
-        proof: Proof,
-    ) -> Result<LoggedIn, Refusal> {
+    async fn finish(&self, claim: &FlowClaim, going: Going, proof: Proof) -> Result<LoggedIn, Refusal> {
+        let Going { id, ref caller, found, user, audience, standing, .. } = going;
+        // Before the flow is finished: where nobody could be registered, another code may be asked for.
+        let user = match user {
+            Some(user) => user,
+            None if audience == Audience::Newcomer => self.register(caller, &claim.identifier).await?,
+            None => return Err(Refusal::WrongCode),
+        };
         let first = self.decide(&self.secrets.flow_key(id), |prior, _, _| flow::finish(prior)).await?;
         if !first {
             return Err(Refusal::UnknownFlow);
@@ -367,6 +372,7 @@ impl Inner {
         let flows = &policy.flows;
         let on_web = found.device.is_none();
         let manner = Manner {
+            by: LoggingIn { identifier: &claim.identifier, standing: &standing },
             life: if on_web { policy.lives(caller.profile).absolute } else { flows.key_life },
             binding: Some(Binding {
                 identifier: self.bound_digest(&caller.tenant, &claim.identifier),
@@ -390,10 +396,26 @@ impl Inner {
     ) -> Result<Proof, Refusal> {
         let (account, owner) =
             (self.secrets.account_key(&caller.tenant, &user.id), self.secrets.owner(&caller.tenant, &user.id));
-        self.decide(&account, |prior, now, _| reset::begin_proven(prior, owner, &proof, now)).await??;
+        let policy = self.policy(&caller.tenant);
+        self.decide(&account, |prior, now, _| reset::begin_proven(prior, owner, &proof, &policy, now)).await??;
         self.in_time(self.passwords()?.store.set_password(&caller.tenant, &user.id, hash)).await?;
         self.decide(&account, |prior, _, _| reset::finish_proven(prior, owner, &proof)).await
     }
+}
+
+/// A flow that a request goes on with.
+struct Going {
+    id: FlowId,
+    /// Who asks, in the flow's tenant.
+    caller: Caller,
+    found: FlowRecord,
+    /// Whose flow it is, if they are known.
+    user: Option<User>,
+    /// Whom its code is for.
+    audience: Audience,
+    standing: Standing,
+    /// The code that the request meets.
+    slot: SlotKey,
 }
 
 /// Where the code of a flow for a user name goes.

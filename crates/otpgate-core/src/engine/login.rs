@@ -8,15 +8,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_channel::oneshot;
 use futures_util::future::join;
 
+use super::devices::{LoggingIn, Standing};
 use super::keeper::Loaded;
+use super::limits::Guessing;
 use super::ready::Ready;
 use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn, deliver};
 use crate::flow::code::Subject;
 use crate::flow::proof::Proof;
 use crate::flow::session::Opened;
+use crate::flow::shared::{self, Guessed};
 use crate::flow::verify::{Verified, Why};
 use crate::flow::{refresh, send, session, verify};
-use crate::record::{AccountRecord, Audience, Binding, SessionState};
+use crate::record::{AccountRecord, Binding, IdentifierRecord, SessionState, SlotKey};
 use crate::secret::{AccessToken, SessionKey, Space, sha256};
 use crate::token::Grant;
 use crate::{
@@ -81,7 +84,8 @@ impl Engine {
 }
 
 /// How a session is opened, besides who it is of.
-pub(super) struct Manner {
+pub(super) struct Manner<'a> {
+    pub(super) by: LoggingIn<'a>,
     /// Its absolute life; none is without end.
     pub(super) life: Option<Duration>,
     pub(super) binding: Option<Binding>,
@@ -91,11 +95,20 @@ pub(super) struct Manner {
     pub(super) seen: Option<Loaded<AccountRecord>>,
 }
 
-impl Manner {
+impl<'a> Manner<'a> {
     /// As the profile's lives say, without a key.
-    pub(super) fn plain(policy: &Policy, profile: Profile) -> Self {
-        Self { life: policy.lives(profile).absolute, binding: None, key_life: None, seen: None }
+    pub(super) fn plain(policy: &Policy, profile: Profile, identifier: &'a Identifier, standing: &'a Standing) -> Self {
+        let by = LoggingIn { identifier, standing };
+        Self { by, life: policy.lives(profile).absolute, binding: None, key_life: None, seen: None }
     }
+}
+
+/// A code that somebody tries, and whose it would be.
+pub(super) struct Guess<'a> {
+    pub(super) by: LoggingIn<'a>,
+    pub(super) user: Option<&'a User>,
+    pub(super) slot: SlotKey,
+    pub(super) code: &'a Code,
 }
 
 impl Inner {
@@ -105,7 +118,8 @@ impl Inner {
         let send = send::Send {
             subject: Subject { tenant: &caller.tenant, identifier },
             slot: standing.login_slot(caller.profile),
-            epoch: user.is_some().then_some(standing.epoch()),
+            audience,
+            holder: standing.holder(user.as_ref()),
             life: policy.code_ttl,
         };
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
@@ -113,7 +127,7 @@ impl Inner {
         let (made, is_made) = oneshot::channel();
         let mut made = Some(made);
         let rule = |prior, now, dice: &_| {
-            let decision = send::decide_for(audience, prior, send, &policy, &self.secrets, now, dice);
+            let decision = send::decide(prior, send, &policy, &self.secrets, now, dice);
             match (&decision.outcome, made.take()) {
                 (Ok(_), Some(made)) => drop(made.send(())),
                 (Err(_), _) | (_, None) => {}
@@ -131,11 +145,7 @@ impl Inner {
         counted?;
         let (code, expires_at, life) = (sent.code, sent.expires_at, policy.code_ttl);
         let parcel = deliver::Parcel { purpose: MailPurpose::LogIn, code, expires_at, life };
-        let addressee = match audience {
-            Audience::Newcomer => Some(deliver::Addressee::Newcomer),
-            Audience::User | Audience::Nobody => user.map(|u| deliver::Addressee::User(Box::new(u))),
-        };
-        deliver::hand_to(self, caller, identifier, identifier, addressee, parcel).await?;
+        deliver::hand_to(self, caller, identifier, identifier, deliver::Addressee::of(audience, user), parcel).await?;
         Ok(CodeSent { expires_in: policy.code_ttl })
     }
 
@@ -148,54 +158,81 @@ impl Inner {
     ) -> Result<LoggedIn, Refusal> {
         let policy = self.policy(&caller.tenant);
         let (guessing, Ready { user, standing, seen, .. }) = self.ready_to_guess(caller, identifier).await?;
-        let guess = verify::Guess {
-            subject: Subject { tenant: &caller.tenant, identifier },
-            slot: standing.login_slot(caller.profile),
-            code,
-            epoch: user.is_some().then_some(standing.epoch()),
-        };
-        let key = self.secrets.identifier_key(&caller.tenant, identifier);
-        let rule = |prior, now, dice: &_| verify::decide(prior, guess, &policy, &self.secrets, now, dice);
-        let verified = self.decide_over(&key, Some(seen), rule).await?;
-        self.tell_closed(caller, identifier, &verified);
-        let refusal = match verified {
+        let (by, slot) = (LoggingIn { identifier, standing: &standing }, standing.login_slot(caller.profile));
+        let guess = Guess { by, user: user.as_ref(), slot, code };
+        match self.guess(caller, &guessing, guess, Some(seen)).await? {
             Verified::Accepted(accepted) => {
                 let opened = async {
                     let (user, seen) = match user {
                         Some(user) => (user, Some(standing.seen())),
                         None => (self.register(caller, identifier).await?, None),
                     };
-                    let manner = Manner { seen, ..Manner::plain(&policy, caller.profile) };
-                    let done = self.open(caller, user, accepted, presented, manner).await?;
-                    self.with_device(done, caller, identifier, &standing)
+                    let manner = Manner { seen, ..Manner::plain(&policy, caller.profile, identifier, &standing) };
+                    self.open(caller, user, accepted, presented, manner).await
                 };
-                // A right guess that cannot be given back stays counted against its address: no reason to refuse the login.
-                return join(opened, self.end_guess(caller, &guessing, false)).await.0;
+                join(opened, self.end_guess(caller, &guessing, false)).await.0
             }
-            Verified::Wrong { burnt: true, .. } | Verified::NotCompared(Why::Burnt) => Refusal::BurntCode,
-            Verified::Wrong { .. } | Verified::NotCompared(_) => Refusal::WrongCode,
-        };
-        self.end_guess(caller, &guessing, matches!(verified, Verified::Wrong { .. })).await?;
-        Err(refusal)
+            Verified::Wrong { burnt: true, .. } | Verified::NotCompared(Why::Burnt) => Err(Refusal::BurntCode),
+            Verified::Wrong { .. } | Verified::NotCompared(_) => Err(Refusal::WrongCode),
+        }
     }
 
-    /// Says so when a guess was the one that closed its identifier.
-    pub(super) fn tell_closed(&self, caller: &Caller, identifier: &Identifier, verified: &Verified) {
+    /// A guess at a code, counted wherever guesses count before anything of it is told. A right one is the caller's to give back
+    /// to its address ([`Inner::end_guess`]), beside what it opens: one that cannot be given back stays counted, which is no reason
+    /// to refuse.
+    pub(super) async fn guess(
+        &self,
+        caller: &Caller,
+        guessing: &Guessing,
+        guess: Guess<'_>,
+        seen: Option<Loaded<IdentifierRecord>>,
+    ) -> Result<Verified, Refusal> {
+        let Guess { by, user, slot, code } = guess;
+        let LoggingIn { identifier, standing } = by;
+        let policy = self.policy(&caller.tenant);
+        let guess = verify::Guess {
+            subject: Subject { tenant: &caller.tenant, identifier },
+            slot,
+            code,
+            holder: standing.holder(user),
+            account_spent: standing.is_spent(Guessed::Code, &policy, self.clock.now()),
+        };
+        let key = self.secrets.identifier_key(&caller.tenant, identifier);
+        let rule = |prior, now, dice: &_| verify::decide(prior, guess, &policy, &self.secrets, now, dice);
+        let verified = self.decide_over(&key, seen, rule).await?;
+        match verified {
+            Verified::Accepted(_) => {}
+            Verified::NotCompared(_) => self.end_guess(caller, guessing, false).await?,
+            Verified::Wrong { by_device, .. } => {
+                let shared =
+                    async { if by_device { Ok(()) } else { self.count_wrong(caller, by, user, Guessed::Code).await } };
+                let (shared, ended) = join(shared, self.end_guess(caller, guessing, true)).await;
+                shared.and(ended)?;
+            }
+        }
         if matches!(verified, Verified::Wrong { closed: true, .. }) {
             let about = About { identifier: Some(identifier), ..About::tenant(caller) };
             self.tell(EventKind::IdentifierClosed, about, None);
         }
+        Ok(verified)
     }
 
-    /// The epoch of the account behind an identifier. An unknown one loads a record too, and has none.
-    pub(super) async fn epoch_of(
+    /// Counts a wrong guess against the account behind an identifier, or an unknown one's decoy.
+    pub(super) async fn count_wrong(
         &self,
         caller: &Caller,
-        identifier: &Identifier,
+        by: LoggingIn<'_>,
         user: Option<&User>,
-    ) -> Result<u64, Refusal> {
-        let key = self.account_or_decoy(caller, identifier, user);
-        Ok(self.load::<AccountRecord>(&key).await?.record.map_or(0, |a| a.epoch))
+        what: Guessed,
+    ) -> Result<(), Refusal> {
+        let policy = self.policy(&caller.tenant);
+        if !policy.limit_guesses {
+            return Ok(());
+        }
+        let owner = user.map(|user| self.secrets.owner(&caller.tenant, &user.id));
+        let key = self.account_or_decoy(caller, by.identifier, user);
+        let rule = |prior, now, _: &_| shared::count(prior, owner, what, &policy, now);
+        self.decide_over(&key, Some(by.standing.seen()), rule).await
     }
 
     /// Where the account behind an identifier is, or a place that an unknown one has for itself.
@@ -216,7 +253,7 @@ impl Inner {
         user: User,
         accepted: Proof,
         presented: Option<AccessToken>,
-        manner: Manner,
+        manner: Manner<'_>,
     ) -> Result<LoggedIn, Refusal> {
         if !user.admitted {
             return Err(Refusal::Forbidden);
@@ -261,7 +298,8 @@ impl Inner {
             self.end_presented(&before).await?;
         }
         let access = self.access_token(&user.id, caller, id, ends)?;
-        Ok(LoggedIn { user, session: id, access, refresh, key, has_password: false, device: None })
+        let device = self.device_token(caller, &user.id, &accepted, &manner.by)?;
+        Ok(LoggedIn { user, session: id, access, refresh, key, has_password: false, device })
     }
 
     fn session_key(&self, id: SessionId) -> Result<SessionKey, Refusal> {

@@ -221,7 +221,7 @@ pub struct LoggedIn {
     pub key: Option<SessionKey>,
     /// Whether the user has a password; asked for sessions of `engine` only.
     pub has_password: bool,
-    /// What makes this device a known one, for a login by code or password of `identity` and `platform`.
+    /// What makes this device a known one, for a login by code or password.
     pub device: Option<DeviceToken>,
 }
 

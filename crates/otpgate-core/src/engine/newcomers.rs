@@ -38,7 +38,8 @@ impl Inner {
     ) -> Result<Proof, Refusal> {
         let account = self.secrets.account_key(&caller.tenant, &user.id);
         let owner = self.secrets.owner(&caller.tenant, &user.id);
-        self.decide(&account, |prior, now, _| reset::begin_proven(prior, owner, accepted, now)).await??;
+        let policy = self.policy(&caller.tenant);
+        self.decide(&account, |prior, now, _| reset::begin_proven(prior, owner, accepted, &policy, now)).await??;
         if let Some(passwords) = &self.passwords {
             self.in_time(passwords.store.remove_password(&caller.tenant, &user.id)).await?;
         }

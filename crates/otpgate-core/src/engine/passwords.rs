@@ -7,12 +7,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_channel::oneshot;
 
 use super::deliver::{self, Parcel};
+use super::devices::LoggingIn;
 use super::login::Manner;
 use super::{About, Caller, Engine, Inner, LoggedIn, PasswordParts, keeper};
 use crate::flow::code::Subject;
 use crate::flow::password::{self, Begun};
 use crate::flow::proof::Proof;
 use crate::flow::reset;
+use crate::flow::shared::Guessed;
 use crate::password::{self as scheme, Matches};
 use crate::record::{AccountRecord, ResetRecord};
 use crate::secret::{AccessToken, Space, sha256};
@@ -92,56 +94,52 @@ impl Inner {
         let user = self.in_time(self.directory.find(&caller.tenant, identifier)).await?;
         // Before the password is compared: whatever ends device tokens from here on ends the one of this login.
         let standing = self.standing_of(caller, identifier, user.as_ref()).await?;
-        let proven = self.prove_counted(caller, identifier, user.as_ref(), password, None).await?;
-        match (proven, user) {
+        let by = LoggingIn { identifier, standing: &standing };
+        let tried = Tried { by, user: user.as_ref(), password, flow: None, device: standing.device() };
+        match (self.prove_counted(caller, tried).await?, user) {
             (Proven::Right(proof), Some(user)) => {
-                let manner = Manner::plain(&self.policy(&caller.tenant), caller.profile);
-                let done = self.open(caller, user, proof, presented, manner).await?;
-                self.with_device(done, caller, identifier, &standing)
+                let manner = Manner::plain(&self.policy(&caller.tenant), caller.profile, identifier, &standing);
+                self.open(caller, user, proof, presented, manner).await
             }
             _ => Err(Refusal::WrongPassword),
         }
     }
 
     /// As [`Inner::prove`], counted against the client's address and the tenant too.
-    pub(super) async fn prove_counted(
-        &self,
-        caller: &Caller,
-        identifier: &Identifier,
-        user: Option<&User>,
-        password: &Password,
-        flow: Option<[u8; 16]>,
-    ) -> Result<Proven, Refusal> {
-        let guessing = self.begin_guess(caller, false).await?;
-        let proven = self.prove(caller, identifier, user, password, flow).await?;
+    pub(super) async fn prove_counted(&self, caller: &Caller, tried: Tried<'_>) -> Result<Proven, Refusal> {
+        let guessing = self.begin_guess(caller, tried.by.standing.is_known()).await?;
+        let proven = self.prove(caller, tried).await?;
         self.end_guess(caller, &guessing, matches!(proven, Proven::Wrong)).await?;
         Ok(proven)
     }
 
     /// Counts a try, compares, and takes the count back when it was right. One try of an identifier at a time: right ones
     /// side by side would otherwise count against each other.
-    pub(super) async fn prove(
-        &self,
-        caller: &Caller,
-        identifier: &Identifier,
-        user: Option<&User>,
-        password: &Password,
-        flow: Option<[u8; 16]>,
-    ) -> Result<Proven, Refusal> {
-        let epoch = self.epoch_of(caller, identifier, user).await?;
+    async fn prove(&self, caller: &Caller, tried: Tried<'_>) -> Result<Proven, Refusal> {
+        let Tried { by, user, password, flow, device } = tried;
+        let LoggingIn { identifier, standing } = by;
         let key = self.secrets.identifier_key(&caller.tenant, identifier);
         let turn = self.within(keeper::TURN_DEADLINE, self.password_turns.lane(&key).lock()).await;
         let _turn = turn.ok_or(Refusal::Unavailable)?;
         let policy = self.policy(&caller.tenant);
-        let rule = |prior, now, _: &_| password::begin(prior, caller.profile, flow, &policy, now);
+        let account_spent = standing.is_spent(Guessed::Password, &policy, self.clock.now());
+        let place = password::Place { profile: caller.profile, flow, device, account_spent };
+        let rule = |prior, now, _: &_| password::begin(prior, place, &policy, now);
         let counted = match self.decide(&key, rule).await? {
             Begun::Counted(counted) => counted,
             Begun::NotCompared => return Ok(Proven::NotCompared),
             Begun::FlowSpent => return Ok(Proven::FlowSpent),
         };
         let hash = self.hash_of(caller, identifier, user).await?;
-        let Some(matches) = self.compare(password, hash.clone()).await? else { return Ok(Proven::Wrong) };
-        let Some(user) = user else { return Ok(Proven::Wrong) };
+        let matches = counted.judge(self.compare(password, hash.clone()).await?);
+        let (Some(matches), Some(user)) = (matches, user) else {
+            if !counted.is_of_device() {
+                self.count_wrong(caller, by, user, Guessed::Password).await?;
+            }
+            return Ok(Proven::Wrong);
+        };
+        // Of the epoch from before the comparison: whatever bumps it from there on wins.
+        let epoch = standing.epoch();
         let proof = self.decide(&key, |prior, _, _| password::succeed(prior, counted, epoch, &matches)).await?;
         if let (true, Some(old)) = (matches.is_old, hash) {
             // Only in the place of the hash that was compared: a reset beside this sign-in must not be undone.
@@ -253,6 +251,17 @@ impl Inner {
         }
         if known { Ok(id) } else { Err(Refusal::WrongToken) }
     }
+}
+
+/// A password that is tried: whose it is to be, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Tried<'a> {
+    pub(super) by: LoggingIn<'a>,
+    pub(super) user: Option<&'a User>,
+    pub(super) password: &'a Password,
+    pub(super) flow: Option<[u8; 16]>,
+    /// The known device whose budget it counts under.
+    pub(super) device: Option<[u8; 16]>,
 }
 
 /// What came of a try.

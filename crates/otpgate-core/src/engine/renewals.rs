@@ -6,8 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 
+use super::devices::LoggingIn;
 use super::flows::{Device, FlowClaim};
-use super::passwords::Proven;
+use super::passwords::{Proven, Tried};
 use super::{About, Caller, Engine, Inner, LoggedIn};
 use crate::flow::{accounts, session};
 use crate::policy::Bucket;
@@ -112,7 +113,10 @@ impl Inner {
         let caller = Caller { tenant: live.tenant.clone(), ..caller.clone() };
         let user = self.in_time(self.directory.get(&live.tenant, &live.user_id)).await?;
         let user = user.ok_or(Refusal::NotAuthenticated)?;
-        let Proven::Right(proof) = self.prove_counted(&caller, &claim.identifier, Some(&user), old, None).await? else {
+        let standing = self.standing_of(&caller, &claim.identifier, Some(&user)).await?;
+        let by = LoggingIn { identifier: &claim.identifier, standing: &standing };
+        let tried = Tried { by, user: Some(&user), password: old, flow: None, device: standing.device() };
+        let Proven::Right(proof) = self.prove_counted(&caller, tried).await? else {
             return Err(Refusal::WrongPassword);
         };
         if bool::from(old.expose().ct_eq(new.expose())) {

@@ -44,7 +44,9 @@ fn changed(prior: Option<AccountRecord>, owner: Owner) -> AccountRecord {
 /// would begin anew, and what carries an old one would be good again should the id come back.
 pub(crate) fn forget(prior: Option<AccountRecord>, owner: Owner) -> Decision<AccountRecord, ()> {
     let mut stone = AccountRecord::new(None);
-    (stone.epoch, stone.device_epoch) = prior.map_or((0, 0), |a| (a.epoch, a.device_epoch));
+    if let Some(account) = prior {
+        (stone.epoch, stone.device_epoch, stone.wrong) = (account.epoch, account.device_epoch, account.wrong);
+    }
     bump(&mut stone);
     stone.disabled = true;
     Decision::write(stone, ()).telling(owner)
@@ -181,7 +183,7 @@ mod tests {
     fn a32_the_first_proof_discards_what_came_before_and_the_second_does_not() {
         let mut w = World { passwords: true, ..World::default() };
         // Somebody signed in with a password that they had set for an address that is not theirs.
-        let by_password = super::super::proof::Proof::of(0);
+        let by_password = super::super::proof::Proof::of(0, None);
         let squatter = w.try_open(&by_password).unwrap();
         assert_eq!((w.is_good(squatter), w.unproven), (true, 0));
         let owner = w.open_session();

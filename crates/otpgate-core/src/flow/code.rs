@@ -3,7 +3,7 @@
 use crate::policy::CodeFormat;
 use crate::record::{Slot, SlotKey};
 use crate::secret::{Kid, Mac, Secrets, Space};
-use crate::{Code, Identifier, Tenant};
+use crate::{Code, Identifier, Tenant, UserId};
 
 /// Crockford's: no letter that reads like a digit.
 const BASE32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -72,17 +72,28 @@ impl Subject<'_> {
     }
 }
 
+/// The account that a code is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holder<'a> {
+    pub(crate) user: &'a UserId,
+    /// The account's epoch.
+    pub(crate) epoch: u64,
+}
+
 /// What a code was issued under.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Issue<'a> {
     pub(crate) slot: SlotKey,
+    /// Whose code it is; nobody's yet for a newcomer and a decoy.
+    pub(crate) user: Option<&'a UserId>,
     pub(crate) epoch: u64,
     pub(crate) format: CodeFormat,
     pub(crate) salt: &'a [u8; 16],
 }
 
-/// The MAC of a code in everything it is bound to: tenant, identifier, slot, account epoch, format and a salt of its own. With
-/// the format in it, a policy that changes under a live code ends the code and never makes it easier.
+/// The MAC of a code in everything it is bound to: tenant, identifier, slot, user, account epoch, format and a salt of its own.
+/// With the user in it, an address that moves to somebody else leaves its open code behind (A31); with the format, a policy that
+/// changes under a live code ends the code and never makes it easier.
 pub(crate) fn mac(secrets: &Secrets, kid: Kid, subject: Subject<'_>, issue: Issue<'_>, code: &Code) -> Option<Mac> {
     let slot = postcard::to_allocvec(&issue.slot).ok()?;
     secrets.code_mac(
@@ -92,6 +103,7 @@ pub(crate) fn mac(secrets: &Secrets, kid: Kid, subject: Subject<'_>, issue: Issu
             &[subject.identifier.kind() as u8],
             subject.identifier.as_str().as_bytes(),
             &slot,
+            issue.user.map_or("", UserId::as_str).as_bytes(),
             &issue.epoch.to_be_bytes(),
             &issue.format.tag(),
             issue.salt,
@@ -100,9 +112,16 @@ pub(crate) fn mac(secrets: &Secrets, kid: Kid, subject: Subject<'_>, issue: Issu
     )
 }
 
-/// Whether `code` is the one of `slot`, in constant time; false when its key left the ring.
-pub(crate) fn is_right(secrets: &Secrets, subject: Subject<'_>, format: CodeFormat, slot: &Slot, code: &Code) -> bool {
-    let issue = Issue { slot: slot.key, epoch: slot.epoch, format, salt: &slot.salt };
+/// Whether `code` is the one of `slot` for `user`, in constant time; false when its key left the ring.
+pub(crate) fn is_right(
+    secrets: &Secrets,
+    subject: Subject<'_>,
+    user: Option<&UserId>,
+    format: CodeFormat,
+    slot: &Slot,
+    code: &Code,
+) -> bool {
+    let issue = Issue { slot: slot.key, user, epoch: slot.epoch, format, salt: &slot.salt };
     mac(secrets, slot.kid, subject, issue, code).is_some_and(|mac| slot.mac.matches(mac.as_bytes()))
 }
 

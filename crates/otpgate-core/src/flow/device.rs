@@ -1,7 +1,7 @@
-//! Known devices: a token for whoever has logged in before, and a slot with budgets of its own for a code.
+//! Known devices: a token for whoever has logged in before, and budgets of its own for its codes and passwords.
 //!
 //! Caps and locks are tools against their victim: whoever knows an address can spend its budgets. A device that has logged
-//! in brings its token, and is then counted apart from everybody else. The token is an id, a time, a kid and a MAC in one
+//! in brings its token, and is then counted apart from everybody else, in a slot of its own or in the flows that it opened. The token is an id, a time, a kid and a MAC in one
 //! base64url text, the MAC over tenant, identifier, user and the account's device epoch too: forged, of somebody else, older
 //! than a reset or than a year, it is as good as none.
 
@@ -12,8 +12,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::code::Subject;
 use super::throttle;
-use crate::policy::Policy;
-use crate::record::{AccountRecord, IdentifierRecord, Slot, SlotKey};
+use crate::policy::{Policy, Window};
+use crate::record::{AccountRecord, DeviceCounts, IdentifierRecord, SlotKey};
 use crate::secret::{DeviceToken, Kid, Mac, Secrets};
 use crate::{Timestamp, UserId};
 
@@ -24,9 +24,23 @@ const LENGTH: usize = 16 + 8 + 8 + 32;
 /// same.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bearer<'a> {
-    pub(crate) subject: Subject<'a>,
-    pub(crate) user: Option<&'a UserId>,
-    pub(crate) account: Option<&'a AccountRecord>,
+    subject: Subject<'a>,
+    user: Option<&'a UserId>,
+    epoch: u64,
+    barred: bool,
+}
+
+impl<'a> Bearer<'a> {
+    /// Whoever has this account, or would if there were one.
+    pub(crate) fn of(subject: Subject<'a>, user: Option<&'a UserId>, account: Option<&AccountRecord>) -> Self {
+        let epoch = account.map_or(0, |account| account.device_epoch);
+        Self { subject, user, epoch, barred: account.is_some_and(|account| account.disabled) }
+    }
+
+    /// The same at another epoch of device tokens: that of a login which has just ended all that was before it.
+    pub(crate) fn at(self, epoch: Option<u64>) -> Self {
+        Self { epoch: epoch.unwrap_or(self.epoch), ..self }
+    }
 }
 
 /// The token of a device that has just logged in; nothing when the ring has no key.
@@ -45,13 +59,11 @@ pub(crate) fn known(secrets: &Secrets, bearer: Bearer<'_>, token: &DeviceToken, 
     let (kid, presented) = rest.split_first_chunk::<8>()?;
     let right = mac(secrets, Kid::read(*kid), bearer, *id, *issued)?.matches(presented);
     let in_time = now.since(Timestamp::from_millis(i64::from_be_bytes(*issued))) < Policy::DEVICE_LIFE;
-    let allowed = bearer.user.is_some() && bearer.account.is_none_or(|account| !account.disabled);
-    (right && in_time && allowed).then_some(*id)
+    (right && in_time && bearer.user.is_some() && !bearer.barred).then_some(*id)
 }
 
 fn mac(secrets: &Secrets, kid: Kid, bearer: Bearer<'_>, id: [u8; 16], issued: [u8; 8]) -> Option<Mac> {
-    let Bearer { subject: Subject { tenant, identifier }, user, account } = bearer;
-    let epoch = account.map_or(0, |a| a.device_epoch);
+    let Bearer { subject: Subject { tenant, identifier }, user, epoch, .. } = bearer;
     secrets.device_mac(
         kid,
         &[
@@ -69,46 +81,78 @@ fn mac(secrets: &Secrets, kid: Kid, bearer: Bearer<'_>, id: [u8; 16], issued: [u
 /// The slot that a request meets: a device's own, or the open one when as many other devices are in use as may be. So no
 /// number of stolen tokens has more guesses than that number of devices.
 pub(crate) fn admitted(record: &IdentifierRecord, asked: SlotKey, now: Timestamp) -> SlotKey {
-    let SlotKey::Device(profile, purpose, id) = asked else { return asked };
-    let mut others: Vec<[u8; 16]> = Vec::new();
-    for other in record.slots.iter().filter(|slot| is_in_use(slot, now)).filter_map(|slot| device(slot.key)) {
-        if other != id && !others.contains(&other) {
-            others.push(other);
-        }
+    match asked {
+        SlotKey::Device(profile, purpose, id) if !admits(record, id, now) => SlotKey::Open(profile, purpose),
+        // A flow was admitted when it was opened, and keeps its device in use for as long as it is open.
+        SlotKey::Device(..) | SlotKey::Open(..) | SlotKey::Flow(..) => asked,
     }
-    if others.len() < Policy::MOST_DEVICES { asked } else { SlotKey::Open(profile, purpose) }
+}
+
+/// Whether a device has what is its own: fewer others are in use than may be.
+pub(crate) fn admits(record: &IdentifierRecord, id: [u8; 16], now: Timestamp) -> bool {
+    let codes = record.slots.iter().filter(|slot| now < slot.expires_at).filter_map(|slot| device(slot.key));
+    let flows = record.flows.iter().filter(|flow| now < flow.until).filter_map(|flow| flow.device);
+    let counted = record.devices.iter().filter(|counts| !is_over(counts, now)).map(|counts| counts.id);
+    let mut others: Vec<[u8; 16]> = codes.chain(flows).chain(counted).filter(|other| *other != id).collect();
+    others.sort_unstable();
+    others.dedup();
+    others.len() < Policy::MOST_DEVICES
 }
 
 /// Which device a slot is of.
 pub(crate) fn device(key: SlotKey) -> Option<[u8; 16]> {
     match key {
         SlotKey::Device(_, _, id) => Some(id),
-        SlotKey::Open(..) | SlotKey::Flow(_) => None,
+        SlotKey::Flow(_, device) => device,
+        SlotKey::Open(..) => None,
     }
 }
 
-/// Whether a device's slot has a code, or counts of a day that must not be forgotten.
-pub(crate) fn is_in_use(slot: &Slot, now: Timestamp) -> bool {
-    let counted = slot.own_sends.iter().chain(&slot.own_failures).any(|t| now.since(*t) < Policy::LONGEST_WINDOW);
-    device(slot.key).is_some() && (now < slot.expires_at || counted)
+/// What is counted of a device, in the order of [`DeviceCounts::times`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    Sends,
+    WrongCodes,
+    WrongPasswords,
 }
 
-/// How long no code may be sent to a device; nothing when one may.
-pub(crate) fn sends_closed_for(record: &IdentifierRecord, id: [u8; 16], now: Timestamp) -> Option<Duration> {
-    throttle::wait(&counted(record, id, |slot| &slot.own_sends), &[Policy::DEVICE_SENDS], now)
+impl Counted {
+    fn window(self) -> Window {
+        match self {
+            Self::Sends => Policy::DEVICE_SENDS,
+            Self::WrongCodes => Policy::DEVICE_GUESSES,
+            Self::WrongPasswords => Policy::DEVICE_PASSWORDS,
+        }
+    }
 }
 
-/// Whether a device has no guess left, over its codes in all profiles.
-pub(crate) fn is_spent(record: &IdentifierRecord, id: [u8; 16], now: Timestamp) -> bool {
-    throttle::wait(&counted(record, id, |slot| &slot.own_failures), &[Policy::DEVICE_GUESSES], now).is_some()
+/// How long a device may do no more of it; nothing when it may.
+pub(crate) fn closed_for(record: &IdentifierRecord, id: [u8; 16], what: Counted, now: Timestamp) -> Option<Duration> {
+    let counts = record.devices.iter().find(|counts| counts.id == id)?;
+    throttle::wait(&counts.times[what as usize], &[what.window()], now)
 }
 
-/// What a device's slots count, ascending.
-fn counted(record: &IdentifierRecord, id: [u8; 16], of: fn(&Slot) -> &Vec<Timestamp>) -> Vec<Timestamp> {
-    let slots = record.slots.iter().filter(|slot| device(slot.key) == Some(id));
-    let mut times: Vec<Timestamp> = slots.flat_map(of).copied().collect();
-    times.sort_unstable();
-    times
+/// Counts one for a device, over its codes in all profiles and flows. What nobody needs any more goes.
+pub(crate) fn count(record: &mut IdentifierRecord, id: [u8; 16], what: Counted, now: Timestamp) {
+    record.devices.retain(|counts| counts.id == id || !is_over(counts, now));
+    let place = record.devices.iter().position(|counts| counts.id == id).unwrap_or_else(|| {
+        record.devices.push(DeviceCounts { id, times: Default::default() });
+        record.devices.len() - 1
+    });
+    throttle::push(&mut record.devices[place].times[what as usize], now, Policy::LONGEST_WINDOW);
+}
+
+/// Takes the count of a password of time `at` back that turned out right.
+pub(crate) fn give_back(record: &mut IdentifierRecord, id: [u8; 16], at: Timestamp) {
+    let Some(counts) = record.devices.iter_mut().find(|counts| counts.id == id) else { return };
+    let tries = &mut counts.times[Counted::WrongPasswords as usize];
+    if let Some(place) = tries.iter().rposition(|t| *t == at) {
+        tries.remove(place);
+    }
+}
+
+fn is_over(counts: &DeviceCounts, now: Timestamp) -> bool {
+    !counts.times.iter().flatten().any(|t| now.since(*t) < Policy::LONGEST_WINDOW)
 }
 
 #[cfg(test)]

@@ -84,6 +84,37 @@ fn q20_it_logs_in_on_each_of_a_thousand_days_of_attack() {
 }
 
 #[test]
+fn q20_a_device_finishes_its_flow_whatever_strangers_have_spent_or_locked() {
+    let flow = |id: u8, device: Option<[u8; 16]>| SlotKey::Flow([id; 16], device);
+    let lock = Some(Duration::from_secs(30 * 86_400));
+    let flows = crate::policy::FlowPolicy { lock, ..Default::default() };
+    let policy = Policy::builder().insecure_without_send_limits().flows(flows).build().unwrap();
+    let mut w = World { policy, ..world() };
+    for i in 0..20 {
+        w.now = at(i64::from(i) * 1_800);
+        misses(&mut w, flow(i, None), 2);
+    }
+    assert!(w.record.as_ref().unwrap().flows_locked_until.is_some());
+    assert!(!logs_in(&mut w, flow(100, None)), "a stranger has to wait");
+    assert!(logs_in(&mut w, flow(101, Some([1; 16]))));
+    // What it gets wrong itself locks nobody.
+    let mut w = World { policy: w.policy, ..world() };
+    assert_eq!(misses(&mut w, flow(1, Some([1; 16])), 2), 5);
+    assert!(w.record.as_ref().unwrap().flows_locked_until.is_none() && logs_in(&mut w, flow(2, None)));
+}
+
+#[test]
+fn i3_a_device_has_one_budget_over_its_flows_and_the_other_profiles() {
+    let policy = Policy::builder().insecure_without_send_limits().build().unwrap();
+    let mut w = World { policy, ..world() };
+    let compared = [of(1), SlotKey::Flow([1; 16], Some([1; 16])), SlotKey::Flow([2; 16], Some([1; 16])), of(1)]
+        .map(|slot| misses(&mut w, slot, 2));
+    assert_eq!(compared, [6, 4, 0, 0]);
+    assert_eq!(w.record.as_ref().unwrap().failures.len(), 0);
+    assert_eq!(misses(&mut w, of(2), 1), 3, "another device has its own");
+}
+
+#[test]
 fn q20_what_a_device_does_is_not_counted_against_the_open_budgets() {
     let mut w = world();
     assert_eq!(misses(&mut w, of(1), 9), 10);
@@ -165,7 +196,7 @@ fn a113_strangers_cannot_push_a_devices_code_out() {
     w.slot = of(1);
     let own = w.send().unwrap();
     for i in 0..40 {
-        w.slot = SlotKey::Flow([i; 16]);
+        w.slot = SlotKey::Flow([i; 16], None);
         w.now = at(i64::from(i));
         w.send().unwrap();
     }
@@ -178,11 +209,11 @@ fn a_devices_counts_outlive_its_codes_and_not_their_day() {
     let mut w = world();
     misses(&mut w, of(1), 2);
     w.now = at(86_399);
-    logs_in(&mut w, OPEN);
-    assert!(w.record.as_ref().unwrap().slots.iter().any(|s| s.key == of(1)));
+    assert!(logs_in(&mut w, of(2)));
+    assert!(w.record.as_ref().unwrap().devices.iter().any(|d| d.id == [1; 16]));
     w.now = at(86_400);
-    logs_in(&mut w, OPEN);
-    assert!(w.record.as_ref().unwrap().slots.iter().all(|s| s.key != of(1)));
+    assert!(logs_in(&mut w, of(2)));
+    assert!(w.record.as_ref().unwrap().devices.iter().all(|d| d.id != [1; 16]));
 }
 
 #[test]
@@ -196,7 +227,7 @@ fn a116_a_token_is_of_one_tenant_identifier_user_and_epoch_and_of_a_key_of_the_r
     let account =
         |device_epoch, disabled| AccountRecord { device_epoch, disabled, ..AccountRecord::new(Some(Owner([0; 32]))) };
     let (fresh, bumped, disabled) = (account(0, false), account(1, false), account(0, true));
-    let bearer = |tenant, identifier, user, account| Bearer { subject: Subject { tenant, identifier }, user, account };
+    let bearer = |tenant, identifier, user, account| Bearer::of(Subject { tenant, identifier }, user, account);
     let mine = bearer(&tenant, &a, Some(&u), None);
     let token = token(&secrets, mine, [7; 16], at(0)).unwrap();
     assert_eq!(token.expose().len(), 86);

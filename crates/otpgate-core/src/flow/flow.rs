@@ -2,33 +2,58 @@
 
 use std::time::Duration;
 
-use super::Decision;
+use super::{Decision, device};
 use crate::record::{FlowRecord, IdentifierRecord, OpenFlow, SlotKey};
 use crate::{Policy, Refusal, Tenant, Timestamp};
 
-/// Puts a new flow into the identifier's list; the oldest goes where there are too many, and its code with it.
+/// A flow that was put into its identifier's list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun {
+    pub(crate) until: Timestamp,
+    /// The known device that it is of.
+    pub(crate) device: Option<[u8; 16]>,
+}
+
+/// Puts a new flow into the identifier's list; the oldest goes where there are too many, and its code with it. Those of a
+/// known device are counted by themselves: strangers cannot push them out (A94).
 pub(crate) fn open(
     prior: Option<IdentifierRecord>,
     id: [u8; 16],
+    device: Option<[u8; 16]>,
     policy: &Policy,
     now: Timestamp,
-) -> Decision<IdentifierRecord, Timestamp> {
+) -> Decision<IdentifierRecord, Begun> {
     let mut record = prior.unwrap_or_default();
     let until = now.plus(policy.flows.life);
     record.flows.retain(|f| now < f.until);
-    let surplus = (record.flows.len() + 1).saturating_sub(policy.flows.most);
-    record.flows.drain(..surplus);
-    record.flows.push(OpenFlow { id, until, wrong_passwords: 0 });
+    let device = device.filter(|device| device::admits(&record, *device, now));
+    let alike = record.flows.iter().filter(|f| f.device == device).count();
+    let mut surplus = (alike + 1).saturating_sub(policy.flows.most);
+    record.flows.retain(|f| {
+        let goes = f.device == device && surplus > 0;
+        surplus -= usize::from(goes);
+        !goes
+    });
+    record.flows.push(OpenFlow { id, until, wrong_passwords: 0, tries: policy.flows.max_tries, device });
     let open: Vec<[u8; 16]> = record.flows.iter().map(|f| f.id).collect();
-    record.slots.retain(|s| !matches!(s.key, SlotKey::Flow(id) if !open.contains(&id)));
-    Decision::write(record, until)
+    record.slots.retain(|s| !matches!(s.key, SlotKey::Flow(id, _) if !open.contains(&id)));
+    Decision::write(record, Begun { until, device })
+}
+
+/// Which code a request of a flow meets. What a known device has opened goes on with that device's token alone, and what was
+/// opened without one is a stranger's, whoever comes along later (R05).
+pub(crate) fn slot(flow: &FlowRecord, id: [u8; 16], device: Option<[u8; 16]>) -> Result<SlotKey, Refusal> {
+    match flow.known {
+        Some(known) if device != Some(known) => Err(Refusal::UnknownFlow),
+        known => Ok(SlotKey::Flow(id, known)),
+    }
 }
 
 /// Takes a finished flow off the list.
 pub(crate) fn close(prior: Option<IdentifierRecord>, id: [u8; 16]) -> Decision<IdentifierRecord, ()> {
     let Some(mut record) = prior else { return Decision::keep(()) };
     record.flows.retain(|f| f.id != id);
-    record.slots.retain(|s| s.key != SlotKey::Flow(id));
+    record.slots.retain(|s| !matches!(s.key, SlotKey::Flow(of, _) if of == id));
     Decision::write(record, ())
 }
 
@@ -75,20 +100,21 @@ pub(crate) fn check(flow: Option<&FlowRecord>, claim: Claim<'_>) -> Result<(), R
 /// Counts a password that is tried in a flow; `false` when the flow takes no more, or is not open.
 pub(crate) fn count_password(record: &mut IdentifierRecord, id: [u8; 16], policy: &Policy, now: Timestamp) -> bool {
     let flow = record.flows.iter_mut().find(|f| f.id == id && now < f.until);
-    let Some(flow) = flow.filter(|f| f.wrong_passwords < policy.flows.max_tries) else { return false };
+    let Some(flow) = flow.filter(|f| f.wrong_passwords < f.tries.min(policy.flows.max_tries)) else { return false };
     flow.wrong_passwords += 1;
     true
 }
 
-/// How long all flows of the identifier are locked; nothing when they are not, or the code is none of a flow.
+/// How long all flows of strangers are locked; nothing when they are not, or the code is none of such a flow.
 pub(crate) fn locked_for(record: &IdentifierRecord, slot: SlotKey, now: Timestamp) -> Option<Duration> {
-    let until = record.flows_locked_until.filter(|_| matches!(slot, SlotKey::Flow(_)))?;
+    let until = record.flows_locked_until.filter(|_| matches!(slot, SlotKey::Flow(_, None)))?;
     (now < until).then(|| until.since(now))
 }
 
-/// Locks all flows when one has used its tries up, where the policy says so.
+/// Locks all flows of strangers when one has used its tries up, where the policy says so. A known device's own tries lock
+/// nobody, as little as others lock it.
 pub(crate) fn lock(record: &mut IdentifierRecord, slot: SlotKey, policy: &Policy, now: Timestamp) {
-    if let (SlotKey::Flow(_), Some(span)) = (slot, policy.flows.lock) {
+    if let (SlotKey::Flow(_, None), Some(span)) = (slot, policy.flows.lock) {
         record.flows_locked_until = Some(now.plus(span));
     }
 }
@@ -103,13 +129,13 @@ mod tests {
 
     fn world(flows: FlowPolicy) -> World {
         let policy = Policy::builder().insecure_without_send_limits().flows(flows).build().unwrap();
-        World { policy, slot: SlotKey::Flow([1; 16]), ..World::default() }
+        World { policy, slot: SlotKey::Flow([1; 16], None), ..World::default() }
     }
 
     #[test]
     fn w115_five_wrong_codes_kill_the_flow_and_w118_another_code_does_not_refill_it() {
         let mut w = world(FlowPolicy::default());
-        w.record = open(None, [1; 16], &w.policy, w.now).write;
+        w.record = open(None, [1; 16], None, &w.policy, w.now).write;
         for round in 0..5 {
             w.now = at(round);
             w.send().unwrap();
@@ -141,7 +167,7 @@ mod tests {
         let mut w = world(FlowPolicy { lock, max_tries: 1, ..FlowPolicy::default() });
         w.send().unwrap();
         w.guess(&w.wrong());
-        w.slot = SlotKey::Flow([2; 16]);
+        w.slot = SlotKey::Flow([2; 16], None);
         for (second, good) in [(1, false), (1_799, false), (1_800, true)] {
             w.now = at(second);
             let right = w.send().unwrap();
@@ -150,7 +176,7 @@ mod tests {
         let mut w = world(FlowPolicy { max_tries: 1, ..FlowPolicy::default() });
         w.send().unwrap();
         w.guess(&w.wrong());
-        w.slot = SlotKey::Flow([2; 16]);
+        w.slot = SlotKey::Flow([2; 16], None);
         let right = w.send().unwrap();
         w.verify(right.expose()).unwrap();
     }
@@ -159,14 +185,14 @@ mod tests {
     fn an_identifier_has_ten_open_flows_and_the_oldest_goes_with_its_code() {
         let mut w = world(FlowPolicy::default());
         for i in 0..12u8 {
-            w.record = open(w.record.take(), [i; 16], &w.policy, w.now).write;
-            w.slot = SlotKey::Flow([i; 16]);
+            w.record = open(w.record.take(), [i; 16], None, &w.policy, w.now).write;
+            w.slot = SlotKey::Flow([i; 16], None);
             w.send().unwrap();
         }
         let record = w.record.as_ref();
         assert!(!is_open(record, [1; 16], w.now) && is_open(record, [2; 16], w.now));
         assert!(!is_open(record, [2; 16], at(900)));
-        w.slot = SlotKey::Flow([1; 16]);
+        w.slot = SlotKey::Flow([1; 16], None);
         assert!(matches!(w.guess("000000"), Verified::NotCompared(Why::NoFlow)));
     }
 
@@ -180,6 +206,7 @@ mod tests {
             identifier: identifier.as_str().into(),
             destination: None,
             device: Some([1; 16]),
+            known: None,
             until: at(900),
             pending: None,
             finished: false,
@@ -206,13 +233,70 @@ mod tests {
     }
 
     #[test]
+    fn r05_what_a_known_device_has_opened_goes_on_with_its_token_alone() {
+        let flow = |known| FlowRecord {
+            tenant: Tenant::new("b").unwrap(),
+            kind: IdentifierKind::Phone,
+            identifier: String::new(),
+            destination: None,
+            device: None,
+            known,
+            until: at(900),
+            pending: None,
+            finished: false,
+        };
+        let (id, one, two) = ([1; 16], Some([7; 16]), Some([8; 16]));
+        for (known, token, meets) in [
+            (None, None, Ok(SlotKey::Flow(id, None))),
+            (None, one, Ok(SlotKey::Flow(id, None))),
+            (one, one, Ok(SlotKey::Flow(id, one))),
+            (one, None, Err(Refusal::UnknownFlow)),
+            (one, two, Err(Refusal::UnknownFlow)),
+        ] {
+            assert_eq!(slot(&flow(known), id, token), meets, "{known:?} {token:?}");
+        }
+    }
+
+    #[test]
+    fn a94_strangers_push_no_flow_of_a_known_device_out_nor_it_theirs() {
+        let (policy, one) = (Policy::default(), Some([7; 16]));
+        let begun = open(None, [1; 16], one, &policy, at(0));
+        assert_eq!(begun.outcome.device, one);
+        let mut record = begun.write;
+        for i in 100..140 {
+            record = open(record, [i; 16], None, &policy, at(1)).write;
+        }
+        assert!(is_open(record.as_ref(), [1; 16], at(2)));
+        for i in 2..20 {
+            record = open(record, [i; 16], one, &policy, at(3)).write;
+        }
+        // Ten of its own and ten of all strangers, the newest of each.
+        let left: Vec<u8> = record.as_ref().unwrap().flows.iter().map(|f| f.id[0]).collect();
+        assert_eq!(left, [130, 131, 132, 133, 134, 135, 136, 137, 138, 139, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+        // A sixth device is a stranger, for as long as five others have a flow open.
+        for id in 20..24 {
+            record = open(record, [id; 16], Some([id; 16]), &policy, at(4)).write;
+        }
+        assert_eq!(open(record.clone(), [24; 16], Some([24; 16]), &policy, at(5)).outcome.device, None);
+        assert_eq!(open(record, [24; 16], Some([24; 16]), &policy, at(904)).outcome.device, Some([24; 16]));
+    }
+
+    #[test]
     fn w139_a_flow_takes_five_wrong_passwords() {
         let policy = Policy::default();
-        let mut record = open(None, [1; 16], &policy, at(0)).write.unwrap();
+        let mut record = open(None, [1; 16], None, &policy, at(0)).write.unwrap();
         for _ in 0..5 {
             assert!(count_password(&mut record, [1; 16], &policy, at(1)));
         }
         assert!(!count_password(&mut record, [1; 16], &policy, at(1)));
         assert!(!count_password(&mut record, [2; 16], &policy, at(1)));
+        // A flow that is open takes no more of them when the limit is raised, and fewer when it is lowered.
+        let of =
+            |max_tries| Policy::builder().flows(FlowPolicy { max_tries, ..FlowPolicy::default() }).build().unwrap();
+        for (opened, present) in [(1, 5), (5, 1)] {
+            let mut record = open(None, [1; 16], None, &of(opened), at(0)).write.unwrap();
+            assert!(count_password(&mut record, [1; 16], &of(present), at(1)));
+            assert!(!count_password(&mut record, [1; 16], &of(present), at(1)));
+        }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod reset;
 pub(crate) mod revoke;
 pub(crate) mod send;
 pub(crate) mod session;
+pub(crate) mod shared;
 pub(crate) mod throttle;
 pub(crate) mod verify;
 

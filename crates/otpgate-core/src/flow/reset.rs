@@ -5,7 +5,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
 use super::proof::Proof;
-use super::{Decision, lock, throttle};
+use super::{Decision, lock, shared, throttle};
 use crate::record::{AccountRecord, IdentifierRecord, ResetTicket};
 use crate::{Owner, Policy, Refusal, Timestamp};
 
@@ -70,6 +70,7 @@ pub(crate) fn begin_proven(
     prior: Option<AccountRecord>,
     owner: Owner,
     proof: &Proof,
+    policy: &Policy,
     now: Timestamp,
 ) -> Decision<AccountRecord, Result<(), Refusal>> {
     let mut account = prior.unwrap_or_else(|| AccountRecord::new(Some(owner)));
@@ -78,6 +79,9 @@ pub(crate) fn begin_proven(
     }
     if account.disabled {
         return Decision::keep(Err(Refusal::Forbidden));
+    }
+    if let Err(refusal) = shared::refuses(&account, proof, policy, now) {
+        return Decision::keep(Err(refusal));
     }
     bump(&mut account);
     account.resetting_until = Some(now.plus(RESETTING));
@@ -91,8 +95,8 @@ pub(crate) fn finish_proven(
     before: &Proof,
 ) -> Decision<AccountRecord, Proof> {
     let decision = finish(prior, owner, before.address());
-    let epoch = decision.write.as_ref().map_or(0, |a| a.epoch);
-    decision.map(|()| Proof::of_address(epoch, before.address()))
+    let (epoch, of_devices) = decision.write.as_ref().map_or((0, 0), |a| (a.epoch, a.device_epoch));
+    decision.map(|()| before.renewed(epoch, of_devices))
 }
 
 /// After the password was set: a second bump, so that what was checked against the old one meanwhile opens nothing. Whoever
@@ -190,10 +194,10 @@ mod tests {
         assert!(!w.is_good(old));
         assert!(w.try_open(&proof).is_err());
         // A proof of the new epoch, from the old password that still stands: it has to wait, and then it is of an old epoch.
-        let between = super::super::proof::Proof::of(1);
+        let between = super::super::proof::Proof::of(1, None);
         assert_eq!(w.try_open(&between).unwrap_err(), Refusal::WrongCode);
         w.account = finish(w.account.take(), w.owner(), None).write;
         assert_eq!(w.try_open(&between).unwrap_err(), Refusal::WrongCode);
-        assert!(w.try_open(&super::super::proof::Proof::of(2)).is_ok());
+        assert!(w.try_open(&super::super::proof::Proof::of(2, None)).is_ok());
     }
 }

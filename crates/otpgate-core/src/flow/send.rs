@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::code::{self, Subject};
-use super::{Decision, device, throttle};
+use super::code::{self, Holder, Subject};
+use super::device::Counted;
+use super::{Decision, device, throttle, verify};
 use crate::entropy::Dice;
 use crate::record::{Audience, CodeState, IdentifierRecord, Slot, SlotKey};
 use crate::secret::Secrets;
@@ -17,8 +18,10 @@ const MOST_SLOTS: usize = 16;
 pub(crate) struct Send<'a> {
     pub(crate) subject: Subject<'a>,
     pub(crate) slot: SlotKey,
-    /// The epoch of the account behind the identifier; `None` makes a decoy.
-    pub(crate) epoch: Option<u64>,
+    /// Whom the code is to be right for.
+    pub(crate) audience: Audience,
+    /// The account behind the identifier; `None` makes a decoy, or a code for a newcomer.
+    pub(crate) holder: Option<Holder<'a>>,
     /// How long the code is to live.
     pub(crate) life: Duration,
 }
@@ -39,20 +42,6 @@ pub(crate) fn decide(
     now: Timestamp,
     dice: &Dice,
 ) -> Decision<IdentifierRecord, Result<Sent, Refusal>> {
-    let audience = if send.epoch.is_some() { Audience::User } else { Audience::Nobody };
-    decide_for(audience, prior, send, policy, secrets, now, dice)
-}
-
-/// As [`decide`], for an audience that an epoch does not tell.
-pub(crate) fn decide_for(
-    audience: Audience,
-    prior: Option<IdentifierRecord>,
-    send: Send<'_>,
-    policy: &Policy,
-    secrets: &Secrets,
-    now: Timestamp,
-    dice: &Dice,
-) -> Decision<IdentifierRecord, Result<Sent, Refusal>> {
     let mut record = prior.unwrap_or_default();
     let send = Send { slot: device::admitted(&record, send.slot, now), ..send };
     if policy.limit_sends {
@@ -60,32 +49,29 @@ pub(crate) fn decide_for(
             return Decision::keep(Err(Refusal::TooManyCodes { retry_after }));
         }
         throttle::push(&mut record.sends, now, Policy::LONGEST_WINDOW);
+        if let Some(id) = device::device(send.slot) {
+            device::count(&mut record, id, Counted::Sends, now);
+        }
     }
-    let (salt, kid, epoch) = (dice.first_16(), secrets.current(), send.epoch.unwrap_or(0));
+    let (salt, kid, epoch) = (dice.first_16(), secrets.current(), send.holder.map_or(0, |h| h.epoch));
     let format = policy.code_format(send.slot.profile());
-    let issue = code::Issue { slot: send.slot, epoch, format, salt: &salt };
+    let issue = code::Issue { slot: send.slot, user: send.holder.map(|h| h.user), epoch, format, salt: &salt };
     let made = code::draw(format, &dice.last_32())
         .and_then(|code| code::mac(secrets, kid, send.subject, issue, &code).map(|mac| (code, mac)));
     let Some((code, mac)) = made else { return Decision::keep(Err(Refusal::Unavailable)) };
     let expires_at = now.plus(send.life);
     // A flow's tries are its own: another code in it does not refill them.
     let before = record.slots.iter().find(|s| s.key == send.slot);
-    let of_flow = before.filter(|s| matches!(s.key, SlotKey::Flow(_)));
-    if of_flow.is_some_and(|s| s.state == CodeState::Burnt) {
+    let of_flow = before.filter(|s| matches!(s.key, SlotKey::Flow(..)));
+    if of_flow.is_some_and(|s| s.state == CodeState::Burnt || verify::is_spent(s, policy, now)) {
         return Decision::keep(Err(Refusal::BurntCode));
     }
-    let (wrong, wrong_at) = of_flow.map_or((0, None), |s| (s.wrong, s.wrong_at));
-    // Nor does another code refill what a device has for itself.
-    let of_device = before.filter(|s| device::device(s.key).is_some());
-    let (mut own_sends, own_failures) =
-        of_device.map_or_else(Default::default, |s| (s.own_sends.clone(), s.own_failures.clone()));
-    if policy.limit_sends && device::device(send.slot).is_some() {
-        throttle::push(&mut own_sends, now, Policy::LONGEST_WINDOW);
-    }
+    let tries = policy.tries_of(matches!(send.slot, SlotKey::Flow(..)));
+    let (wrong, wrong_at, tries) = of_flow.map_or((0, None, tries), |s| (s.wrong, s.wrong_at, s.tries.min(tries)));
     let slot = Slot {
         key: send.slot,
         state: CodeState::Live,
-        audience,
+        audience: send.audience,
         epoch,
         kid,
         salt,
@@ -94,8 +80,7 @@ pub(crate) fn decide_for(
         expires_at,
         wrong,
         wrong_at,
-        own_sends,
-        own_failures,
+        tries,
     };
     place(&mut record.slots, slot, now);
     Decision::write(record, Ok(Sent { code, expires_at }))
@@ -104,25 +89,25 @@ pub(crate) fn decide_for(
 /// How long no further code may be sent; nothing when one may.
 fn closed_for(record: &IdentifierRecord, slot: SlotKey, policy: &Policy, now: Timestamp) -> Option<Duration> {
     if let Some(id) = device::device(slot) {
-        return device::sends_closed_for(record, id, now);
+        return device::closed_for(record, id, Counted::Sends, now);
     }
     let cooldown = policy.resend_cooldown.and_then(|span| {
         let rest = record.sends.last()?.plus(span).since(now);
         (!rest.is_zero()).then_some(rest)
     });
-    let of_flows = policy.flows.sends.filter(|_| matches!(slot, SlotKey::Flow(_)));
+    let of_flows = policy.flows.sends.filter(|_| matches!(slot, SlotKey::Flow(..)));
     let of_flows = of_flows.and_then(|window| throttle::wait(&record.sends, &[window], now));
     throttle::wait(&record.sends, &policy.sends, now).max(cooldown).max(of_flows)
 }
 
 /// Puts `slot` where its key is, or beside the others; the oldest goes where there are too many.
 fn place(slots: &mut Vec<Slot>, slot: Slot, now: Timestamp) {
-    // What is left of a flow's tries outlives its codes; the flow itself takes it away. A device's counts have their day.
-    let stays = |s: &Slot| s.expires_at > now || matches!(s.key, SlotKey::Flow(_)) || device::is_in_use(s, now);
+    // What is left of a flow's tries outlives its codes; the flow itself takes it away.
+    let stays = |s: &Slot| s.expires_at > now || matches!(s.key, SlotKey::Flow(..));
     slots.retain(|s| s.key != slot.key && stays(s));
     if slots.len() >= MOST_SLOTS {
         // Flows are anybody's to open: a device's slot is the last that goes for one.
-        let age = |s: &Slot| (device::device(s.key).is_some(), matches!(s.key, SlotKey::Flow(_)), s.issued_at);
+        let age = |s: &Slot| (device::device(s.key).is_some(), matches!(s.key, SlotKey::Flow(..)), s.issued_at);
         let oldest = slots.iter().enumerate().min_by_key(|(_, s)| age(s)).map(|(i, _)| i);
         oldest.map(|i| slots.remove(i));
     }
@@ -190,7 +175,7 @@ mod tests {
         let mut w = World { policy, ..World::default() };
         for i in 0..40u8 {
             w.now = at(i64::from(i));
-            w.slot = SlotKey::Flow([i; 16]);
+            w.slot = SlotKey::Flow([i; 16], None);
             w.send().unwrap();
             w.send().unwrap();
         }

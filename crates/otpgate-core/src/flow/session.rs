@@ -6,7 +6,7 @@ use crate::record::{AccountRecord, Binding, LiveSession, SessionRecord, SessionS
 use crate::secret::{Secrets, sha256};
 use crate::{Agent, Network, Owner, Policy, Profile, Refusal, SessionId, Tenant, Timestamp, User};
 
-use super::refresh;
+use super::{refresh, shared};
 
 /// A session's place in the list of its account.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,9 @@ pub(crate) fn open(
     }
     if account.disabled {
         return Decision::keep(Err(Refusal::Forbidden));
+    }
+    if let Err(refusal) = shared::refuses(&account, accepted, policy, now) {
+        return Decision::keep(Err(refusal));
     }
     account.sessions.retain(|(id, _, ends)| now < *ends && *id != session);
     if let Some(address) = accepted.address() {

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::code::Subject;
+use super::code::{Holder, Subject};
 use super::proof::Proof;
+use super::shared::Guessed;
 use super::verify::Verified;
-use super::{Decision, refresh, reset, revoke, send, session, verify};
+use super::{Decision, refresh, reset, revoke, send, session, shared, verify};
 use crate::entropy::Dice;
-use crate::record::{AccountRecord, IdentifierRecord, Purpose, SessionRecord, SessionState, SlotKey};
+use crate::record::{AccountRecord, Audience, IdentifierRecord, Purpose, SessionRecord, SessionState, SlotKey};
 use crate::secret::{RefreshToken, Secrets};
 use crate::{
     Code, Identifier, MasterSecret, Owner, Policy, Profile, Refusal, SessionId, Tenant, Timestamp, User, UserId,
@@ -81,7 +82,9 @@ impl World {
     pub(super) fn send(&mut self) -> Result<Code, Refusal> {
         let dice = self.dice();
         let subject = Subject { tenant: &self.tenant, identifier: &self.identifier };
-        let send = send::Send { subject, slot: self.slot, epoch: self.epoch, life: self.policy.code_ttl };
+        let holder = self.epoch.map(|epoch| Holder { user: &self.user.id, epoch });
+        let audience = if holder.is_some() { Audience::User } else { Audience::Nobody };
+        let send = send::Send { subject, slot: self.slot, audience, holder, life: self.policy.code_ttl };
         let decision = send::decide(self.record.clone(), send, &self.policy, &self.secrets, self.now, &dice);
         let code = apply(&mut self.record, decision)?.code;
         self.last_code = Some(code.clone());
@@ -100,9 +103,17 @@ impl World {
     pub(super) fn guess(&mut self, code: &str) -> Verified {
         let (dice, code) = (self.dice(), Code::new(code.to_owned()));
         let subject = Subject { tenant: &self.tenant, identifier: &self.identifier };
-        let guess = verify::Guess { subject, slot: self.slot, code: &code, epoch: self.epoch };
+        let holder = self.epoch.map(|epoch| Holder { user: &self.user.id, epoch });
+        let account_spent = shared::is_spent(self.account.as_ref(), Guessed::Code, &self.policy, self.now);
+        let guess = verify::Guess { subject, slot: self.slot, code: &code, holder, account_spent };
         let decision = verify::decide(self.record.clone(), guess, &self.policy, &self.secrets, self.now, &dice);
-        apply(&mut self.record, decision)
+        let verified = apply(&mut self.record, decision);
+        if matches!(verified, Verified::Wrong { by_device: false, .. }) && self.policy.limit_guesses {
+            let owner = self.owner();
+            let counted = shared::count(self.account.clone(), Some(owner), Guessed::Code, &self.policy, self.now);
+            apply(&mut self.account, counted);
+        }
+        verified
     }
 
     pub(super) fn verify(&mut self, code: &str) -> Result<Proof, Verified> {
@@ -125,7 +136,7 @@ impl World {
         let decision = session::open(self.account.clone(), place, accepted, &self.policy, self.now);
         if apply(&mut self.account, decision)? == session::Opened::Unproven {
             self.unproven += 1;
-            let begun = reset::begin_proven(self.account.clone(), owner, accepted, self.now);
+            let begun = reset::begin_proven(self.account.clone(), owner, accepted, &self.policy, self.now);
             apply(&mut self.account, begun)?;
             let finished = reset::finish_proven(self.account.clone(), owner, accepted);
             let accepted = apply(&mut self.account, finished);

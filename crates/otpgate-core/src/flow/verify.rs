@@ -1,7 +1,9 @@
 //! A guess: counted against the code and the budget in the same write that decides it.
 
-use super::code::{self, Subject};
+use super::code::{self, Holder, Subject};
+use super::device::Counted;
 use super::proof::Proof;
+use super::shared::Guessed;
 use super::{Decision, device, flow, lock, throttle};
 use std::time::Duration;
 
@@ -16,8 +18,10 @@ pub(crate) struct Guess<'a> {
     pub(crate) subject: Subject<'a>,
     pub(crate) slot: SlotKey,
     pub(crate) code: &'a Code,
-    /// The epoch of the account behind the identifier; `None` when there is no such user.
-    pub(crate) epoch: Option<u64>,
+    /// The account behind the identifier; `None` when there is no such user.
+    pub(crate) holder: Option<Holder<'a>>,
+    /// Whether the account has no wrong guess left, over all its identifiers.
+    pub(crate) account_spent: bool,
 }
 
 /// What came of a guess.
@@ -25,8 +29,9 @@ pub(crate) struct Guess<'a> {
 pub(crate) enum Verified {
     /// Right, and consumed.
     Accepted(Proof),
-    /// Compared, wrong, counted. `burnt` when it was the last one that the code takes, `closed` the last of the identifier.
-    Wrong { burnt: bool, closed: bool },
+    /// Compared, wrong, counted: of a known device by itself. `burnt` when it was the last one that the code takes, `closed`
+    /// the last of the identifier.
+    Wrong { burnt: bool, closed: bool, by_device: bool },
     /// Not compared and not counted.
     NotCompared(Why),
 }
@@ -67,7 +72,7 @@ pub(crate) fn decide(
     }
     let Some(place) = record.slots.iter().position(|s| s.key == guess.slot) else {
         // A flow that a racer has finished took its code along.
-        let gone = matches!(guess.slot, SlotKey::Flow(id) if !flow::is_open(Some(&record), id, now));
+        let gone = matches!(guess.slot, SlotKey::Flow(id, _) if !flow::is_open(Some(&record), id, now));
         return not_compared(if gone { Why::NoFlow } else { Why::NoCode });
     };
     if !is_there(&record.slots[place], now) {
@@ -76,12 +81,15 @@ pub(crate) fn decide(
     match record.slots[place].state {
         CodeState::Burnt => return not_compared(Why::Burnt),
         CodeState::Used(_) => return not_compared(Why::Used),
+        // What was issued under a higher limit does not outlive a lower one.
+        CodeState::Live if is_spent(&record.slots[place], policy, now) => return not_compared(Why::Burnt),
         CodeState::Live => {}
     }
-    let closed = match device::device(guess.slot) {
+    let known = device::device(guess.slot);
+    let closed = match known {
         // What strangers have spent, closed or locked is not the affair of a device that is known.
-        Some(id) => policy.limit_guesses && device::is_spent(&record, id, now),
-        None => is_spent(&record, policy, now) || (lock::guards(guess.slot) && lock::is_locked(&record, now)),
+        Some(id) => policy.limit_guesses && device::closed_for(&record, id, Counted::WrongCodes, now).is_some(),
+        None => has_no_guess(&record, policy, now) || (lock::guards(guess.slot) && lock::is_locked(&record, now)),
     };
     if closed {
         return not_compared(Why::Closed);
@@ -89,33 +97,41 @@ pub(crate) fn decide(
     // The MAC is computed for decoys and dead epochs too: what is known of an account takes no other time.
     let slot = &record.slots[place];
     let format = policy.code_format(slot.key.profile());
-    let right = code::is_right(secrets, guess.subject, format, slot, guess.code);
+    let user = guess.holder.map(|h| h.user);
+    let right = code::is_right(secrets, guess.subject, user, format, slot, guess.code);
     let slot_epoch = slot.epoch;
     let is_mine = match slot.audience {
-        Audience::User => guess.epoch == Some(slot_epoch),
+        Audience::User => guess.holder.is_some_and(|h| h.epoch == slot_epoch),
         // Once somebody has the address, what was sent to its newcomer logs in nobody.
-        Audience::Newcomer => guess.epoch.is_none(),
+        Audience::Newcomer => guess.holder.is_none(),
         Audience::Nobody => false,
     };
-    if right && is_mine {
+    // To the eye an account that is spent is nothing: what is guessed at its other identifiers is wrong, and counted as wrong.
+    // A refusal of its own would tell which of them are one person's.
+    let spent = guess.account_spent && known.is_none();
+    if right && is_mine && !spent {
         record.slots[place].state = CodeState::Used(dice.first_16());
         record.run = 0;
         record.run_at = None;
         lock::open(&mut record);
         return Decision::write(
             record,
-            Verified::Accepted(Proof::of_address(slot_epoch, Some(guess.subject.digest(secrets)))),
+            Verified::Accepted(Proof::of_address(
+                slot_epoch,
+                guess.subject.digest(secrets),
+                known.is_none().then_some(Guessed::Code),
+            )),
         );
     }
     let burnt = count_wrong(&mut record.slots[place], policy, now);
     if burnt {
         flow::lock(&mut record, guess.slot, policy, now);
     }
-    if device::device(guess.slot).is_some() {
+    if let Some(id) = known {
         if policy.limit_guesses {
-            throttle::push(&mut record.slots[place].own_failures, now, Policy::LONGEST_WINDOW);
+            device::count(&mut record, id, Counted::WrongCodes, now);
         }
-        return Decision::write(record, Verified::Wrong { burnt, closed: false });
+        return Decision::write(record, Verified::Wrong { burnt, closed: false, by_device: true });
     }
     if policy.limit_guesses {
         throttle::push(&mut record.failures, now, Policy::LONGEST_WINDOW);
@@ -126,23 +142,31 @@ pub(crate) fn decide(
         lock::count(&mut record, policy, now);
     }
     let closed = policy.limit_guesses && policy.max_consecutive_failures == Some(record.run);
-    Decision::write(record, Verified::Wrong { burnt, closed })
+    Decision::write(record, Verified::Wrong { burnt, closed, by_device: false })
 }
 
 /// A code is there until it ends; a burnt one of a flow as long as its flow, which is dead with it.
 fn is_there(slot: &Slot, now: Timestamp) -> bool {
-    now < slot.expires_at || (slot.state == CodeState::Burnt && matches!(slot.key, SlotKey::Flow(_)))
+    now < slot.expires_at || (slot.state == CodeState::Burnt && matches!(slot.key, SlotKey::Flow(..)))
+}
+
+/// Whether a code has met as many wrong guesses as it takes: by the limit that it was issued under and by the present one, so
+/// that a lowered limit holds at once and a raised one is for codes to come.
+pub(super) fn is_spent(slot: &Slot, policy: &Policy, now: Timestamp) -> bool {
+    wrong_so_far(slot, policy, now) >= slot.tries.min(policy.tries_of(matches!(slot.key, SlotKey::Flow(..))))
+}
+
+/// The wrong guesses that count: in a flow, one long ago starts no count any more.
+fn wrong_so_far(slot: &Slot, policy: &Policy, now: Timestamp) -> u32 {
+    let of_flow = matches!(slot.key, SlotKey::Flow(..));
+    let long_ago = slot.wrong_at.is_some_and(|t| now.since(t) > policy.flows.attempt_interval);
+    if of_flow && long_ago { 0 } else { slot.wrong }
 }
 
 fn count_wrong(slot: &mut Slot, policy: &Policy, now: Timestamp) -> bool {
-    let of_flow = matches!(slot.key, SlotKey::Flow(_));
-    let most = if of_flow { policy.flows.max_tries } else { policy.max_tries };
-    if of_flow && slot.wrong_at.is_some_and(|t| now.since(t) > policy.flows.attempt_interval) {
-        slot.wrong = 0;
-    }
-    slot.wrong = slot.wrong.saturating_add(1);
+    slot.wrong = wrong_so_far(slot, policy, now).saturating_add(1);
     slot.wrong_at = Some(now);
-    let burnt = slot.wrong >= most;
+    let burnt = is_spent(slot, policy, now);
     if burnt {
         slot.state = CodeState::Burnt;
     }
@@ -150,7 +174,7 @@ fn count_wrong(slot: &mut Slot, policy: &Policy, now: Timestamp) -> bool {
 }
 
 /// Whether the identifier has no guess left, over all its codes.
-fn is_spent(record: &IdentifierRecord, policy: &Policy, now: Timestamp) -> bool {
+fn has_no_guess(record: &IdentifierRecord, policy: &Policy, now: Timestamp) -> bool {
     let budget = policy.limit_guesses && throttle::wait(&record.failures, &policy.guesses, now).is_some();
     budget || policy.max_consecutive_failures.is_some_and(|most| policy.limit_guesses && record.run >= most)
 }
@@ -163,7 +187,7 @@ mod tests {
     use super::*;
     use crate::policy::CodeFormat;
     use crate::record::Purpose;
-    use crate::{Identifier, MasterSecret, Profile, Tenant};
+    use crate::{Identifier, MasterSecret, Profile, Tenant, UserId};
 
     fn free_sends() -> World {
         World { policy: Policy::builder().insecure_without_send_limits().build().unwrap(), ..World::default() }
@@ -181,6 +205,39 @@ mod tests {
         assert_eq!(w.record.as_ref().unwrap().failures.len(), 3, "what was not compared is not counted");
         let right = w.send().unwrap();
         w.verify(right.expose()).unwrap();
+    }
+
+    #[test]
+    fn i2_a_code_takes_the_fewer_tries_of_its_policy_and_the_present_one() {
+        let of = |tries| {
+            let flows = crate::policy::FlowPolicy { max_tries: tries, ..Default::default() };
+            Policy::builder().max_tries(tries).flows(flows).build().unwrap()
+        };
+        for slot in [SlotKey::Open(Profile::Identity, Purpose::Login), SlotKey::Flow([1; 16], None)] {
+            for (issued, present, compared) in [(3, 3, 3), (3, 1, 1), (1, 3, 1), (2, 3, 2)] {
+                let mut w = World { policy: of(issued), slot, ..World::default() };
+                let right = w.send().unwrap();
+                w.policy = of(present);
+                let wrong = w.wrong();
+                let seen = (0..5).filter(|_| matches!(w.guess(&wrong), Verified::Wrong { .. })).count();
+                assert_eq!(seen, compared, "{slot:?}: issued under {issued}, guessed under {present}");
+                assert!(matches!(w.guess(right.expose()), Verified::NotCompared(Why::Burnt)));
+            }
+            // Lowered between two guesses: the code is dead before the next one is compared.
+            let mut w = World { policy: of(3), slot, ..World::default() };
+            let right = w.send().unwrap();
+            w.guess(&w.wrong());
+            w.guess(&w.wrong());
+            w.policy = of(2);
+            assert!(matches!(w.guess(right.expose()), Verified::NotCompared(Why::Burnt)));
+        }
+        // Nor does another code of an open flow take the higher limit with it.
+        let mut w = World { policy: of(1), slot: SlotKey::Flow([1; 16], None), ..World::default() };
+        w.send().unwrap();
+        w.policy = of(5);
+        w.send().unwrap();
+        w.guess(&w.wrong());
+        assert_eq!(w.send().unwrap_err(), crate::Refusal::BurntCode);
     }
 
     #[test]
@@ -259,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn i5_a_code_is_bound_to_tenant_identifier_slot_and_epoch() {
+    fn i5_a_code_is_bound_to_tenant_identifier_slot_user_and_epoch() {
         let mut w = World::default();
         let right = w.send().unwrap();
         let sent = w.record.clone();
@@ -268,12 +325,13 @@ mod tests {
             ("tenant", Box::new(|w| w.tenant = Tenant::new("other").unwrap())),
             ("identifier", Box::new(|w| w.identifier = Identifier::email("b@example.com").unwrap())),
             ("epoch", Box::new(|w| w.epoch = Some(1))),
-            ("user", Box::new(|w| w.epoch = None)),
+            ("no user", Box::new(|w| w.epoch = None)),
+            ("user", Box::new(|w| w.user.id = UserId::new("v").unwrap())),
         ];
         for slot in [
             SlotKey::Open(Profile::Platform, Purpose::Login),
             SlotKey::Open(Profile::Identity, Purpose::Reset),
-            SlotKey::Flow([0; 16]),
+            SlotKey::Flow([0; 16], None),
             SlotKey::Device(Profile::Identity, Purpose::Login, [0; 16]),
         ] {
             // Even a record whose slot was moved by hand does not carry the code over: the slot is in the MAC.
@@ -288,9 +346,10 @@ mod tests {
         for (name, change) in others {
             w.record = sent.clone();
             let (tenant, identifier, epoch, slot) = (w.tenant.clone(), w.identifier.clone(), w.epoch, w.slot);
+            let user = w.user.clone();
             change(&mut w);
             assert!(w.verify(right.expose()).is_err(), "{name}");
-            (w.tenant, w.identifier, w.epoch, w.slot) = (tenant, identifier, epoch, slot);
+            (w.tenant, w.identifier, w.epoch, w.slot, w.user) = (tenant, identifier, epoch, slot, user);
         }
         w.record = sent;
         w.verify(right.expose()).unwrap();
@@ -331,7 +390,7 @@ mod tests {
         assert_eq!(right.expose().len(), 8);
         let read = code::read(CodeFormat::Base32(8), &right.expose().to_lowercase()).unwrap();
         w.verify(read.expose()).unwrap();
-        w.slot = SlotKey::Flow([1; 16]);
+        w.slot = SlotKey::Flow([1; 16], None);
         let right = w.send().unwrap();
         assert!(code::read(CodeFormat::Digits(8), right.expose()).is_some());
         w.verify(right.expose()).unwrap();

@@ -26,7 +26,7 @@ pub(super) fn yearly_odds(policy: &Policy, profile: Profile) -> f64 {
 
 /// With the budgets of as many known devices as an identifier has at a time.
 pub(super) fn yearly_odds_with_devices(policy: &Policy, profile: Profile) -> f64 {
-    let by_codes = f64::from(Policy::DEVICE_SENDS.limit * policy.max_tries);
+    let by_codes = f64::from(Policy::DEVICE_SENDS.limit * policy.max_tries.max(policy.flows.max_tries));
     let one = per_day(&[Policy::DEVICE_GUESSES], policy.limit_guesses).min(by_codes);
     let devices = if policy.known_devices { one * Policy::MOST_DEVICES as f64 } else { 0.0 };
     of_a_year(policy, profile, guesses_a_day(policy) + devices)

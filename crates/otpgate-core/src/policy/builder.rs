@@ -158,8 +158,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Hands out no device tokens and takes none. Costs: whoever knows an address can keep its owner from logging in by code,
-    /// for up to a day.
+    /// Hands out no device tokens and takes none. Costs: whoever knows an address can keep its owner from logging in, by
+    /// code or password, for up to a day.
     pub fn without_known_devices(mut self) -> Self {
         self.0.known_devices = false;
         self

@@ -5,11 +5,14 @@ use std::time::Duration;
 use super::{DAY, Policy, Window};
 
 impl Policy {
-    /// Known devices of one identifier that have a code or a budget in use at a time.
+    /// Known devices of one identifier that have a code, a flow or a budget in use at a time.
     pub const MOST_DEVICES: usize = 5;
 
     /// Wrong codes of one known device.
     pub const DEVICE_GUESSES: Window = Window::new(10, DAY);
+
+    /// Wrong passwords of one known device.
+    pub const DEVICE_PASSWORDS: Window = Window::new(10, DAY);
 
     /// Codes sent to one known device.
     pub const DEVICE_SENDS: Window = Window::new(5, DAY);

@@ -352,7 +352,7 @@ impl Policy {
         budget::yearly_odds(self, profile)
     }
 
-    /// The same for a thief of device tokens, five of one account or more, who spends their budgets too: at most
+    /// The same for a thief of device tokens, five of one identifier or more, who spends their budgets too: at most
     /// [`Policy::MOST_DEVICES`] times [`Policy::DEVICE_GUESSES`] more guesses a day. No bound is asked of it; a reset of the
     /// password ends the tokens.
     #[must_use]
@@ -365,6 +365,11 @@ impl Policy {
     #[must_use]
     pub fn yearly_takeovers(&self, profile: Profile, users: u64) -> f64 {
         budget::yearly_takeovers(self, profile, users)
+    }
+
+    /// Wrong guesses that a code takes: one of a flow, or one of the other profiles.
+    pub(crate) fn tries_of(&self, flow: bool) -> u32 {
+        if flow { self.flows.max_tries } else { self.max_tries }
     }
 
     pub(crate) fn address_window(bucket: Bucket) -> Window {
