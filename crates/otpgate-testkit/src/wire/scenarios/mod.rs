@@ -5,6 +5,7 @@ mod availability;
 mod concealment;
 mod cookies;
 mod crosscutting;
+mod device_passwords;
 mod devices;
 mod engine;
 mod faults;
@@ -74,6 +75,7 @@ pub fn scenarios() -> Vec<Scenario> {
         cookies::list(),
         concealment::list(),
         devices::list(),
+        device_passwords::list(),
         spraying::list(),
         accounts::list(),
         ownership::list(),

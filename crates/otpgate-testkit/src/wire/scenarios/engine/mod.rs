@@ -1,7 +1,9 @@
 //! W100-W147: profile `engine`.
 
+mod accounts;
 mod bindings;
 mod codes;
+mod devices;
 mod passwords;
 mod renewals;
 mod requests;
@@ -24,6 +26,8 @@ pub(super) fn list() -> Vec<Scenario> {
         renewals::list(),
         sms::list(),
         spraying::list(),
+        devices::list(),
+        accounts::list(),
     ]
     .concat()
 }
