@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::list;
 use crate::wire::people::{A, B, NOBODY};
-use crate::wire::{AVAILABILITY, LOGIN, LOGOUT, REFRESH, Reply, Request, SEND, Tokens, World, other_than};
+use crate::wire::{AVAILABILITY, LOGIN, LOGOUT, REFRESH, Reply, Request, SEND, Setup, Tokens, World, other_than};
 use crate::{Failure, StoreOp};
 
 list![
@@ -34,6 +34,11 @@ fn failures() -> impl Iterator<Item = (StoreOp, u64, Failure)> {
     let ops = [StoreOp::Load, StoreOp::Swap, StoreOp::Add];
     let ways = [Failure::Refuse(KIND), Failure::RefuseAfter(KIND), Failure::Refuse(StoreErrorKind::Full)];
     ops.into_iter().flat_map(move |op| (1..=9).flat_map(move |n| ways.into_iter().map(move |way| (op, n, way))))
+}
+
+/// A world without polls: the call that fails is one of the request's.
+async fn counted(w: &World, change: impl FnOnce(Setup) -> Setup) -> World {
+    w.another(|s| change(s.single_process())).await
 }
 
 async fn w156_a_store_that_is_down_grants_nothing(w: &World) {
@@ -98,8 +103,7 @@ async fn hung(w: &World, request: Request) -> Reply {
 }
 
 async fn w156_a_store_that_hangs_is_a_503_in_time(w: &World) {
-    // Without polls: what hangs is the request.
-    let w = &w.another(|s| s.single_process()).await;
+    let w = &counted(w, |s| s).await;
     let tokens = w.log_in(A).await;
     let code = w.send(A).await;
     for failure in [Failure::Hang, Failure::HangAfter] {
@@ -154,7 +158,7 @@ async fn w156_a_mailer_that_fails_never_yields_a_token(w: &World) {
 }
 
 async fn a103_a_login_that_fails_at_any_step_grants_at_most_one_session(w: &World) {
-    let w = &w.another(|s| s.policy(|p| p.insecure_without_send_limits())).await;
+    let w = &counted(w, |s| s.policy(|p| p.insecure_without_send_limits())).await;
     let (mut granted, mut refused) = (0, 0);
     for (op, n, failure) in failures() {
         w.move_on();
@@ -183,7 +187,7 @@ async fn a103_a_login_that_fails_at_any_step_grants_at_most_one_session(w: &Worl
 }
 
 async fn a103_a_wrong_guess_is_counted_or_refused_at_every_failure(w: &World) {
-    let w = &w.another(|s| s.policy(|p| p.insecure_without_send_limits().insecure_without_guess_limits())).await;
+    let w = &counted(w, |s| s.policy(|p| p.insecure_without_send_limits().insecure_without_guess_limits())).await;
     for (op, n, failure) in failures() {
         w.move_on();
         let code = w.send(A).await;
@@ -206,6 +210,7 @@ async fn a103_a_wrong_guess_is_counted_or_refused_at_every_failure(w: &World) {
 }
 
 async fn a103_a_send_that_fails_at_any_step_keeps_the_limits(w: &World) {
+    let w = &counted(w, |s| s).await;
     for (i, (op, n, failure)) in failures().enumerate() {
         w.move_on();
         w.advance(24 * 3_600);
@@ -230,6 +235,7 @@ async fn a103_a_send_that_fails_at_any_step_keeps_the_limits(w: &World) {
 }
 
 async fn a103_a_refresh_or_logout_that_fails_at_any_step_forks_nothing(w: &World) {
+    let w = &counted(w, |s| s).await;
     for (op, n, failure) in failures() {
         w.move_on();
         w.advance(3_600);
@@ -258,6 +264,7 @@ async fn a103_a_refresh_or_logout_that_fails_at_any_step_forks_nothing(w: &World
 }
 
 async fn a104_a_limit_that_cannot_be_counted_is_not_skipped(w: &World) {
+    let w = &counted(w, |s| s).await;
     // Reads work, writes do not: a read-only replica, a full disk.
     let tokens = w.log_in(A).await;
     let code = w.send(A).await;
