@@ -28,7 +28,7 @@ use crate::{
 };
 
 impl Engine {
-    /// Whether no user of the caller's tenant has `identifier`. Tells the truth under every [`Disclosure`].
+    /// Whether no user of the caller's tenant has `identifier`. Tells the truth under every [`Disclosure`](crate::Disclosure).
     ///
     /// # Errors
     /// [`Refusal::Unavailable`].
@@ -40,7 +40,8 @@ impl Engine {
     /// Makes a code for `identifier`, counts it and hands it to the mailer in the background.
     ///
     /// # Errors
-    /// [`Refusal::TooManyCodes`], [`Refusal::TooMany`], [`Refusal::UnknownUser`] (under [`Disclosure::Reveal`]), [`Refusal::Unavailable`].
+    /// [`Refusal::TooManyCodes`], [`Refusal::TooMany`], [`Refusal::UnknownUser`] (under
+    /// [`Disclosure::Reveal`](crate::Disclosure::Reveal)), [`Refusal::Unavailable`].
     pub async fn send_code(&self, caller: &Caller, identifier: &Identifier) -> Result<CodeSent, Refusal> {
         let (caller, identifier) = (caller.clone(), identifier.clone());
         self.detached(move |inner| async move {
