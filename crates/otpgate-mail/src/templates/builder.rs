@@ -177,8 +177,12 @@ impl TemplatesBuilder {
                 languages.push(own.read(tag, &self.brand, domain)?);
             }
         }
-        let for_sms = !matches!(self.sms_domain, SmsDomain::Unsaid);
-        Ok(Templates { brand: self.brand.into(), languages: languages.into(), for_sms })
+        Ok(Templates {
+            brand: self.brand.into(),
+            languages: languages.into(),
+            #[cfg(any(feature = "folder", feature = "sms-http"))]
+            for_sms: !matches!(self.sms_domain, SmsDomain::Unsaid),
+        })
     }
 
     fn own(&mut self) -> &mut Own {

@@ -49,6 +49,7 @@ pub struct Templates {
     /// The first is for readers of none of them.
     languages: Arc<[Language]>,
     /// Whether the host said how an SMS ends.
+    #[cfg(any(feature = "folder", feature = "sms-http"))]
     for_sms: bool,
 }
 
