@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use otpgate::{Argon2id, OtpAuth, PasswordParts, StoreDirectory, TokenSettings, TokioRuntime};
+use otpgate::{Argon2id, OtpAuth, Outbox, PasswordParts, StoreDirectory, TokenSettings, TokioRuntime};
 use tokio::runtime::Handle;
 
 use crate::args::Args;
 use crate::config::Config;
-use crate::outlets::{BusUrl, MailOutlet, SmsOutlet, StoreUrl};
+use crate::outlets::{BusUrl, MailOutlet, Place, SmsOutlet, StoreUrl};
 use crate::{secrets, senders, stores, users};
 
 /// The finished library.
@@ -28,6 +28,9 @@ pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<OtpAut
     let tenants: Vec<_> = users.iter().map(|user| user.tenant.clone()).collect();
     let tenant = named.or_else(|| tenants.first().cloned()).unwrap_or(home);
     let profiles = config.profiles(tenant, &tenants, texts.is_some())?;
+    if config.mail.outbox && matches!(url.place, Place::Memory) {
+        bail!("`mail.outbox` keeps what is on its way in the store, and `memory` ends with the process");
+    }
     for limit in config.switched_off() {
         tracing::warn!(limit, "a limit is switched off: for load tests only");
     }
@@ -56,6 +59,9 @@ pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<OtpAut
     }
     if let Some(bus) = bus {
         builder = builder.bus(bus);
+    }
+    if config.mail.outbox {
+        builder = builder.outbox(Outbox::new());
     }
     if config.bearer {
         builder = builder.bearer();

@@ -459,6 +459,8 @@ fn with_a_wrong_setting_it_does_not_start_and_names_it() {
         ("profiles = [\"identity\", \"wallet\"]", "no profile `wallet`"),
         ("[peer]\ntrusted_proxies = [\"everybody\"]", "everybody"),
         ("identity_tenant = ", "TOML"),
+        ("[mail]\noutbox = 1", "expected a boolean"),
+        ("[mail]\noutbox = true", "`memory` ends with the process"),
     ] {
         let place = Place::new("axum", "memory", config);
         let mut command = place.command();

@@ -16,6 +16,7 @@ pub(crate) struct MailTable {
     pub(crate) from: Option<String>,
     languages: Option<Vec<String>>,
     pub(crate) insecure_plaintext: bool,
+    pub(crate) outbox: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

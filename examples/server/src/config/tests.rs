@@ -94,6 +94,7 @@ fn every_key_is_optional_and_all_of_them_are_taken() {
         from = "Example <login@example.com>"
         languages = ["de"]
         insecure_plaintext = true
+        outbox = true
         [sms]
         from = "+15550000000"
         base_url = "https://sms.example.com"
@@ -114,7 +115,7 @@ fn every_key_is_optional_and_all_of_them_are_taken() {
     }
     let config: Config = toml::from_str(all).unwrap();
     assert_eq!(config.switched_off(), ["per_ip", "sends", "guesses"]);
-    assert!(config.device_cookie() && config.bearer);
+    assert!(config.device_cookie() && config.bearer && config.mail.outbox);
 }
 
 #[test]
@@ -173,6 +174,8 @@ fn a_wrong_setting_is_an_error_that_names_it() {
         ("[store]\npool = 3", "unknown field `pool`"),
         ("[mail]\nbrand = \"\"", "`mail.brand`"),
         ("[mail]\nlanguages = [\"xx\"]", "`mail.languages`"),
+        ("[mail]\noutbox = \"yes\"", "outbox"),
+        ("[mail]\noutboxes = true", "unknown field `outboxes`"),
         ("[sms]\ncountries = [\"49\"]", "`sms.countries`"),
         ("[sms]\ncaps = [{ prefix = \"+49\", most = 1 }]", "seconds"),
     ] {

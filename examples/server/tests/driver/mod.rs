@@ -1,5 +1,7 @@
 //! Starts the real binary in a folder of its own, and speaks HTTP to it.
 
+mod smtp;
+
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use mail_parser::MessageParser;
 use serde_json::{Value, json};
+pub(crate) use smtp::MailServer;
 use tempfile::TempDir;
 
 pub(crate) const SECRET: &str = "a secret for tests: 0123456789abcdefghij";
@@ -22,7 +25,7 @@ pub(crate) const USERS: &str = r#"[
 /// What outlives a process: the folder with the database, the mail, the settings and the log.
 pub(crate) struct Place {
     folder: TempDir,
-    framework: &'static str,
+    pub(crate) framework: &'static str,
     store: String,
     /// How many mails were read.
     read: usize,

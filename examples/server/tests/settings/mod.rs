@@ -1,13 +1,15 @@
 //! The settings are the library's: each of a few is seen on the wire.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+mod outbox;
+
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 
 use serde_json::json;
 
-use crate::driver::{Place, SECRET, Server, bare, code_in};
+use crate::driver::{MailServer, Place, SECRET, Server, bare};
 
 const USERS: &str = r#"[
     {"id": 1, "tenant": "123", "email": "ada@example.com", "phone": "+4915112345678"},
@@ -63,11 +65,11 @@ fn tokens_come_in_cookies_and_as_bearer_where_the_settings_say_so() {
 
 #[test]
 fn mail_goes_to_the_mail_server_that_is_named() {
-    let (address, mail) = one_mail();
+    let mail = MailServer::start(true);
     let place = Place::with_users("axum", "memory", "[mail]\nfrom = \"Example <login@example.com>\"\n", USERS);
-    let server = Server::start(with_outlet(&place, &["--mail", &format!("smtp://{address}")]));
+    let server = Server::start(with_outlet(&place, &["--mail", &mail.url]));
     server.ask(ADA).expect(200);
-    let (to, code) = code_in(mail.join().unwrap().as_bytes());
+    let (to, code) = mail.next();
     assert_eq!(to, ADA);
     server.log_in(ADA, &code).expect(200);
 }
@@ -79,27 +81,6 @@ fn with_outlet(place: &Place, options: &[&str]) -> Command {
     command.arg("--users").arg(place.path("users.json")).arg("--config").arg(place.path("config.toml"));
     command.stderr(Stdio::null());
     command
-}
-
-/// A mail server on this machine for one mail, and what it got.
-fn one_mail() -> (String, JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let served = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
-        stream.write_all(b"220 here\r\n").unwrap();
-        loop {
-            let data = lines.next().unwrap() == "DATA";
-            stream.write_all(if data { b"354 go on\r\n" } else { b"250 good\r\n" }).unwrap();
-            if data {
-                let mail = lines.by_ref().take_while(|line| line != ".").collect::<Vec<_>>().join("\r\n");
-                stream.write_all(b"250 taken\r\n").unwrap();
-                return mail;
-            }
-        }
-    });
-    (address, served)
 }
 
 #[test]
