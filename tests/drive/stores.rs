@@ -21,6 +21,10 @@ impl Stores for Memory {
     fn open(&self) -> BoxFuture<(Arc<dyn Store>, Arc<dyn Any + Send + Sync>)> {
         Box::pin(async { (Arc::new(MemoryStore::new()) as Arc<dyn Store>, Arc::new(()) as Arc<dyn Any + Send + Sync>) })
     }
+
+    fn answers_at_once(&self) -> bool {
+        true
+    }
 }
 
 /// The SQLite store, each in a database file of its own.

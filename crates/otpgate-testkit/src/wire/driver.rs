@@ -45,4 +45,10 @@ pub trait Stores: Send + Sync + 'static {
     fn rounds(&self, rounds: usize) -> usize {
         rounds
     }
+
+    /// Whether a call is answered in the moment that it is made. Else what runs side by side draws its chance in an order that differs
+    /// from run to run, and replies are compared without what chance gave.
+    fn answers_at_once(&self) -> bool {
+        false
+    }
 }

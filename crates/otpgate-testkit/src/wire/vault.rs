@@ -43,11 +43,24 @@ impl fmt::Debug for Written {
 pub(super) struct Vault {
     pub(super) store: Arc<dyn Store>,
     pub(super) written: Written,
+    /// One call after the other, in the order in which they begin, where the order counts: an ordered failure meets the same call each
+    /// time, though a server answers now one and now the other first.
+    pub(super) turns: Option<tokio::sync::Mutex<()>>,
+}
+
+impl Vault {
+    async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        match &self.turns {
+            Some(turns) => Some(turns.lock().await),
+            None => None,
+        }
+    }
 }
 
 #[async_trait]
 impl Store for Vault {
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let _turn = self.turn().await;
         self.store.load(key).await
     }
 
@@ -55,22 +68,27 @@ impl Store for Vault {
         if let Some(next) = next {
             self.written.with(|values| values.push(next.value.clone()));
         }
+        let _turn = self.turn().await;
         self.store.swap(key, expect, next).await
     }
 
     async fn add(&self, key: &Key, delta: u32, expires_at: Timestamp) -> Result<u64, StoreError> {
+        let _turn = self.turn().await;
         self.store.add(key, delta, expires_at).await
     }
 
     async fn owned(&self, owner: &Owner, after: Option<&Key>, limit: u32) -> Result<Vec<(Key, Record)>, StoreError> {
+        let _turn = self.turn().await;
         self.store.owned(owner, after, limit).await
     }
 
     async fn drop_owned(&self, owner: &Owner) -> Result<u64, StoreError> {
+        let _turn = self.turn().await;
         self.store.drop_owned(owner).await
     }
 
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let _turn = self.turn().await;
         self.store.sweep(before, limit).await
     }
 }

@@ -67,7 +67,11 @@ impl World {
         let (store, keep) = place.stores.open().await;
         let clock = SetClock::default();
         let written = Written::default();
-        let vault: Arc<dyn Store> = Arc::new(Vault { store, written: written.clone() });
+        let vault: Arc<dyn Store> = Arc::new(Vault {
+            store,
+            written: written.clone(),
+            turns: (!setup.real_chance).then(tokio::sync::Mutex::default),
+        });
         let store = FlakyStore::over(vault);
         let secrets = setup.secrets.clone().unwrap_or_else(usual_secrets);
         let entropy: Arc<dyn Entropy> =
