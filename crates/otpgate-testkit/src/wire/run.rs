@@ -37,6 +37,7 @@ impl Scenario {
             driver: Arc::clone(driver),
             stores: Arc::clone(stores),
             transcript: transcript.clone(),
+            in_order: true,
             seed: self.name.bytes().fold(7, |seed: u64, b| seed.wrapping_mul(31).wrapping_add(u64::from(b))),
         });
         let mut builder = tokio::runtime::Builder::new_multi_thread();

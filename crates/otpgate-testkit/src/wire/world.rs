@@ -39,6 +39,8 @@ pub(super) struct Place {
     pub(super) stores: Arc<dyn Stores>,
     pub(super) transcript: Transcript,
     pub(super) seed: u64,
+    /// Whether calls to the store come one after the other, where chance is fixed too.
+    pub(super) in_order: bool,
 }
 
 /// What the nodes of one deployment share.
@@ -60,7 +62,11 @@ impl World {
     /// A world of its own, for a test that is no scenario.
     pub async fn alone(driver: &Arc<dyn Driver>, stores: &Arc<dyn Stores>, setup: Setup) -> Self {
         let (driver, stores) = (Arc::clone(driver), Arc::clone(stores));
-        Self::open(Arc::new(Place { driver, stores, transcript: Transcript::default(), seed: 11 }), setup).await
+        Self::open(
+            Arc::new(Place { driver, stores, transcript: Transcript::default(), seed: 11, in_order: false }),
+            setup,
+        )
+        .await
     }
 
     pub(super) async fn open(place: Arc<Place>, setup: Setup) -> Self {
@@ -70,7 +76,7 @@ impl World {
         let vault: Arc<dyn Store> = Arc::new(Vault {
             store,
             written: written.clone(),
-            turns: (!setup.real_chance).then(tokio::sync::Mutex::default),
+            turns: (place.in_order && !setup.real_chance).then(tokio::sync::Mutex::default),
         });
         let store = FlakyStore::over(vault);
         let secrets = setup.secrets.clone().unwrap_or_else(usual_secrets);
