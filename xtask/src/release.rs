@@ -32,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
             steps.run(steps.command(&wire).env("OTPGATE_ALL_ROUNDS", "1"))
         })
     })?;
+    benches(&mut steps)?;
     if has("deny") {
         steps.cargo("dependencies", "deny --all-features check")?;
     } else {
@@ -39,6 +40,14 @@ pub(crate) fn run() -> Result<()> {
     }
     steps.finish("cargo xtask release");
     Ok(())
+}
+
+/// The benchmarks, a workspace of their own: that they are in order, and that every case runs and answers as it must.
+fn benches(steps: &mut Steps) -> Result<()> {
+    const OURS: &str = "--manifest-path benches/Cargo.toml";
+    steps.cargo("benchmarks: format", &format!("fmt {OURS} --check"))?;
+    steps.cargo("benchmarks: clippy", &format!("clippy --locked {OURS} --all-targets -- -D warnings"))?;
+    steps.cargo("benchmarks: a few rounds", &format!("bench --locked {OURS} --bench requests -- --smoke"))
 }
 
 /// `cargo xtask timing [STORE..]`: on memory and SQLite unless stores are named. By hand, on a machine that does nothing else.
