@@ -266,19 +266,19 @@ async fn i15_racing_flows_of_one_newcomer_make_one_user(w: &World) {
         let client = Client::web(w, &address);
         w.move_on();
         let mut requests = Vec::new();
-        for _ in 0..4 {
+        // Two: a flow that loses has five wrong guesses. Those of two would spend the ten of the account before the session opens, and
+        // then nobody is let in (A15).
+        for _ in 0..2 {
             let flow = client.open(w).await;
             let code = client.code(w, &flow).await;
             let request = client.request("otp/validate", &json!({ "sessionId": flow, "otp": code }));
-            requests.extend(vec![request; 16]);
+            requests.extend(vec![request; 32]);
         }
         let replies = w.burst(requests).await;
-        // All four codes are right, and were sent when there was nobody: only one of them makes somebody. It may come to nothing beside
-        // the others, and then nobody is let in.
+        // Both codes are right, and were sent when there was nobody: only one of them makes somebody.
         let opened = won(&replies);
         let made = w.events().all().iter().filter(|e| e.kind.name() == "registered").count();
-        assert!(opened <= 1, "{opened}");
-        assert_eq!(made, round + 1);
+        assert_eq!((opened, made), (1, round + 1));
         w.user(&address).await;
     }
 }
