@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::Timestamp;
+use crate::{ConfigError, ConfigErrorKind, Timestamp};
 
 /// Where a record lives: 32 bytes that core derives with a keyed hash; a store may shard and compare them, nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -231,4 +231,32 @@ impl std::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|e| e as _)
     }
+}
+
+/// The beginning of every name, of tables or keys, that a store gives its things, so that several deployments share one database:
+/// `otpgate_` and, with a namespace, `otpgate_shop_`, in which `_` is `between`.
+///
+/// ```
+/// use otpgate_core::store::prefix;
+///
+/// assert_eq!(prefix(None, '_')?, "otpgate_");
+/// assert_eq!(prefix(Some("shop"), ':')?, "otpgate:shop:");
+/// assert!(prefix(Some("shop; DROP"), '_').is_err());
+/// # Ok::<(), otpgate_core::ConfigError>(())
+/// ```
+///
+/// # Errors
+/// [`ConfigErrorKind::Name`](crate::ConfigErrorKind::Name) for a namespace that is not one to 32 lower-case ASCII letters, digits and
+/// underscores, beginning with a letter.
+///
+/// # Security
+/// Stores write the prefix into the text of their statements: it holds nothing that ends a name.
+pub fn prefix(namespace: Option<&str>, between: char) -> Result<String, ConfigError> {
+    let Some(name) = namespace else { return Ok(format!("otpgate{between}")) };
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !plain || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 32 {
+        let text = "a namespace is 1 to 32 of a-z, 0-9 and _, and begins with a letter";
+        return Err(ConfigError::new(ConfigErrorKind::Name, text));
+    }
+    Ok(format!("otpgate{between}{name}{between}"))
 }

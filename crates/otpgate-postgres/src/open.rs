@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use otpgate_core::{ConfigError, ConfigErrorKind};
+use otpgate_core::ConfigError;
+use otpgate_core::store::prefix;
 use sqlx::postgres::{PgConnection, PgPoolOptions};
 use sqlx::{Connection as _, PgPool};
 
@@ -69,7 +70,7 @@ impl PostgresStoreBuilder {
     /// # Errors
     /// [`ConfigError`] when the namespace is not allowed.
     pub fn schema_sql(&self) -> Result<String, ConfigError> {
-        Ok(migrate::schema_sql(&self.prefix()?))
+        Ok(migrate::schema_sql(&prefix(self.namespace.as_deref(), '_')?))
     }
 
     /// Connects to the server at `url` (`postgres://user:password@host:5432/database`), on a pool of the store's own.
@@ -99,7 +100,7 @@ impl PostgresStoreBuilder {
     /// # Errors
     /// [`ConfigError`] when the server would lose acknowledged writes, with what to set, or has tables of another version.
     pub async fn connect(self, pool: PgPool) -> Result<PostgresStore, ConfigError> {
-        let prefix = self.prefix()?;
+        let prefix = prefix(self.namespace.as_deref(), '_')?;
         let mut connection = Lease::take(&pool).await.map_err(failed("the pool has no connection"))?;
         if let Some(text) = loses(&mut connection).await? {
             if !self.weak {
@@ -114,18 +115,6 @@ impl PostgresStoreBuilder {
         }
         connection.end(&Ok(()));
         Ok(PostgresStore::over(pool, Sql::new(&prefix)))
-    }
-
-    fn prefix(&self) -> Result<String, ConfigError> {
-        let Some(name) = self.namespace.as_deref() else { return Ok("otpgate_".into()) };
-        let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        if !plain || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 32 {
-            return Err(ConfigError::new(
-                ConfigErrorKind::Name,
-                "a namespace is 1 to 32 of a-z, 0-9 and _, and begins with a letter",
-            ));
-        }
-        Ok(format!("otpgate_{name}_"))
     }
 }
 

@@ -1,4 +1,5 @@
-use otpgate_core::{ConfigError, ConfigErrorKind, Key, Owner};
+use otpgate_core::store::prefix;
+use otpgate_core::{ConfigError, Key, Owner};
 
 /// How keys are written. What is in braces decides the hash slot: a record, a counter and an owner's index lie each in a slot of
 /// their own, wherever a Cluster has put it.
@@ -10,15 +11,7 @@ pub(crate) struct Names {
 impl Names {
     /// One to 32 lower-case ASCII letters, digits and underscores, beginning with a letter; or none.
     pub(crate) fn new(namespace: Option<&str>) -> Result<Self, ConfigError> {
-        let Some(name) = namespace else { return Ok(Self { prefix: "otpgate:".into() }) };
-        let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        if !plain || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 32 {
-            return Err(ConfigError::new(
-                ConfigErrorKind::Name,
-                "a namespace is 1 to 32 of a-z, 0-9 and _, and begins with a letter",
-            ));
-        }
-        Ok(Self { prefix: format!("otpgate:{name}:") })
+        Ok(Self { prefix: prefix(namespace, ':')? })
     }
 
     pub(crate) fn record(&self, key: &Key) -> String {

@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use otpgate_core::store::prefix;
 use otpgate_core::{ConfigError, ConfigErrorKind};
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -94,7 +95,7 @@ impl SqliteStoreBuilder {
     /// [`ConfigError`] when the pool's settings would lose acknowledged writes, with what to set, or when the tables are not of
     /// this version.
     pub async fn connect(self, pool: SqlitePool) -> Result<SqliteStore, ConfigError> {
-        let sql = Sql::new(prefix(self.namespace.as_deref())?);
+        let sql = Sql::new(prefix(self.namespace.as_deref(), '_')?);
         let mut connection = pool.acquire().await.map_err(|e| backend("the pool has no connection", e))?;
         check_settings(&mut connection, &pool).await?;
         migrate(&sql, &mut connection).await?;
@@ -126,18 +127,6 @@ async fn first_connection(pool: &SqlitePool, patience: Duration) -> Result<(), s
 
 fn backend(text: &str, cause: sqlx::Error) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Backend, format!("SQLite: {text}")).because(cause)
-}
-
-fn prefix(namespace: Option<&str>) -> Result<String, ConfigError> {
-    let Some(name) = namespace else { return Ok("otpgate_".into()) };
-    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if !plain || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 32 {
-        return Err(ConfigError::new(
-            ConfigErrorKind::Name,
-            "a namespace is 1 to 32 of a-z, 0-9 and _, and begins with a letter",
-        ));
-    }
-    Ok(format!("otpgate_{name}_"))
 }
 
 /// Refuses a pool that answers before the disk has what was written.

@@ -44,6 +44,9 @@ impl FromStr for StoreUrl {
         let mut namespace = None;
         let mut others = Vec::new();
         for pair in query.into_iter().flat_map(|query| query.split('&')) {
+            if pair.contains('@') {
+                bail!("a `?` in the password of a store's URL is written `%3F`, and an `@` behind it `%40`");
+            }
             match pair.split_once('=') {
                 Some(("namespace", name)) if !name.is_empty() && namespace.is_none() => {
                     namespace = Some(name.to_owned())
@@ -178,8 +181,18 @@ mod tests {
 
     #[test]
     fn what_is_no_store_or_outlet_is_refused_without_being_repeated() {
-        let stores =
-            ["", "memory:", "sqlite", "sqlite:", "oracle://pw", "postgres:pw", "mysql://", "sqlite:a?b=c", "memory?x"];
+        let stores = [
+            "",
+            "memory:",
+            "sqlite",
+            "sqlite:",
+            "oracle://pw",
+            "postgres:pw",
+            "mysql://",
+            "sqlite:a?b=c",
+            "memory?x",
+            "postgres://u:pw?x=1@h/d",
+        ];
         let twice = ["sqlite:a?namespace=", "sqlite:a?namespace=a&namespace=b", "redis://h?namespace"];
         for url in stores.into_iter().chain(twice) {
             let error = url.parse::<StoreUrl>().err().unwrap_or_else(|| panic!("{url}")).to_string();

@@ -26,21 +26,6 @@ pub(super) struct Parcel {
     pub(super) life: Duration,
 }
 
-/// Hands a parcel to the mailer, detached. For an unknown user the same task is started and has nothing to do.
-///
-/// It goes to `channel`: the identifier itself, or where a code for a user name was asked to go.
-pub(super) async fn hand_over(
-    inner: &Arc<Inner>,
-    caller: &Caller,
-    identifier: &Identifier,
-    channel: &Identifier,
-    user: Option<User>,
-    parcel: Parcel,
-) -> Result<(), Refusal> {
-    let addressee = user.map(|u| Addressee::User(Box::new(u)));
-    hand_to(inner, caller, identifier, channel, addressee, parcel).await
-}
-
 /// Whom a parcel is for.
 pub(super) enum Addressee {
     User(Box<User>),
@@ -48,9 +33,11 @@ pub(super) enum Addressee {
     Newcomer,
 }
 
-/// As [`hand_over`], where the addressee need not be a user yet. With an outbox the message, or a decoy of its size, is in the
-/// store when this returns: what is acknowledged then is not lost.
-pub(super) async fn hand_to(
+/// Hands a parcel to the mailer, detached. Without an addressee the same task is started and has nothing to do. With an outbox the
+/// message, or a decoy of its size, is in the store when this returns: what is acknowledged then is not lost.
+///
+/// It goes to `channel`: the identifier itself, or where a code for a user name was asked to go.
+pub(super) async fn hand_over(
     inner: &Arc<Inner>,
     caller: &Caller,
     identifier: &Identifier,

@@ -292,7 +292,7 @@ impl Inner {
         self.count_valve(&caller).await?;
         let parcel = Parcel { purpose: MailPurpose::LogIn, code: sent.code, expires_at: sent.expires_at, life };
         let channel = destination(&found).unwrap_or_else(|| identifier.clone());
-        deliver::hand_to(self, &caller, identifier, &channel, deliver::Addressee::of(audience, user), parcel).await?;
+        deliver::hand_over(self, &caller, identifier, &channel, deliver::Addressee::of(audience, user), parcel).await?;
         Ok(CodeSent { expires_in: life })
     }
 

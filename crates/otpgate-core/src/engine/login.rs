@@ -146,7 +146,8 @@ impl Inner {
         counted?;
         let (code, expires_at, life) = (sent.code, sent.expires_at, policy.code_ttl);
         let parcel = deliver::Parcel { purpose: MailPurpose::LogIn, code, expires_at, life };
-        deliver::hand_to(self, caller, identifier, identifier, deliver::Addressee::of(audience, user), parcel).await?;
+        deliver::hand_over(self, caller, identifier, identifier, deliver::Addressee::of(audience, user), parcel)
+            .await?;
         Ok(CodeSent { expires_in: policy.code_ttl })
     }
 

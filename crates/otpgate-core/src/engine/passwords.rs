@@ -16,7 +16,7 @@ use crate::flow::proof::Proof;
 use crate::flow::reset;
 use crate::flow::shared::Guessed;
 use crate::password::{self as scheme, Matches};
-use crate::record::{AccountRecord, ResetRecord};
+use crate::record::{AccountRecord, Audience, ResetRecord};
 use crate::secret::{AccessToken, Space, sha256};
 use crate::{
     Code, EventKind, Identifier, Key, MailPurpose, Password, PasswordHash, PasswordScheme, Refusal, User, UserId,
@@ -220,8 +220,8 @@ impl Inner {
 
         let parcel =
             Parcel { purpose: MailPurpose::ResetPassword, code: Code::new(token), expires_at, life: policy.reset_ttl };
-        deliver::hand_over(self, caller, identifier, identifier, user, parcel).await?;
-        Ok(())
+        let addressee = deliver::Addressee::of(Audience::User, user);
+        deliver::hand_over(self, caller, identifier, identifier, addressee, parcel).await
     }
 
     fn reset_key(&self, hash: &[u8; 32]) -> Key {
