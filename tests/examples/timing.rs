@@ -106,7 +106,7 @@ impl Place {
             .identity(Identity::new(tenant.clone()).passwords())
             .platform(Platform::new())
             .engine(Engine::new([Brand::new(tenant)]));
-        let templates = || Templates::new("timing").unwrap();
+        let templates = || Templates::builder("timing").sms_domain("login.example").build().unwrap();
         let mailer = FolderMailer::new(folder.path().join("mail"), "login@example.com", templates()).unwrap();
         let auth = OtpAuth::builder(secrets, Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&directory), mailer)
             .profiles(profiles.build().unwrap())
