@@ -246,7 +246,7 @@ impl std::error::Error for StoreError {
 /// ```
 ///
 /// # Errors
-/// [`ConfigErrorKind::Name`](crate::ConfigErrorKind::Name) for a namespace that is not one to 32 lower-case ASCII letters, digits and
+/// [`ConfigErrorKind::Name`] for a namespace that is not one to 32 lower-case ASCII letters, digits and
 /// underscores, beginning with a letter.
 ///
 /// # Security
