@@ -399,7 +399,7 @@ impl Inner {
         let policy = self.policy(&caller.tenant);
         self.decide(&account, |prior, now, _| reset::begin_proven(prior, owner, &proof, &policy, now)).await??;
         self.in_time(self.passwords()?.store.set_password(&caller.tenant, &user.id, hash)).await?;
-        self.decide(&account, |prior, _, _| reset::finish_proven(prior, owner, &proof)).await
+        self.decide(&account, |prior, _, _| reset::finish_proven(prior, owner, &proof)).await?
     }
 }
 

@@ -43,7 +43,7 @@ impl Inner {
         if let Some(passwords) = &self.passwords {
             self.in_time(passwords.store.remove_password(&caller.tenant, &user.id)).await?;
         }
-        let proof = self.decide(&account, |prior, _, _| reset::finish_proven(prior, owner, accepted)).await?;
+        let proof = self.decide(&account, |prior, _, _| reset::finish_proven(prior, owner, accepted)).await??;
         let about = About { caller, identifier: None, user: Some(&user.id), session: None };
         self.tell(EventKind::UnprovenDiscarded, about, None);
         Ok(proof)

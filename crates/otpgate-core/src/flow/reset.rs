@@ -88,15 +88,17 @@ pub(crate) fn begin_proven(
     Decision::write(account, Ok(()))
 }
 
-/// As [`finish`], for a person whose proof goes on under the new epoch.
+/// As [`finish`], for a person whose proof goes on under the new epoch; not where somebody has ended everything since
+/// [`begin_proven`], which has ended this proof too.
 pub(crate) fn finish_proven(
     prior: Option<AccountRecord>,
     owner: Owner,
     before: &Proof,
-) -> Decision<AccountRecord, Proof> {
-    let decision = finish(prior, owner, before.address());
+) -> Decision<AccountRecord, Result<Proof, Refusal>> {
+    let alone = prior.as_ref().is_some_and(|account| Some(account.epoch) == before.epoch().checked_add(1));
+    let decision = finish(prior, owner, before.address().filter(|_| alone));
     let (epoch, of_devices) = decision.write.as_ref().map_or((0, 0), |a| (a.epoch, a.device_epoch));
-    decision.map(|()| before.renewed(epoch, of_devices))
+    decision.map(|()| if alone { Ok(before.renewed(epoch, of_devices)) } else { Err(Refusal::WrongCode) })
 }
 
 /// After the password was set: a second bump, so that what was checked against the old one meanwhile opens nothing. Whoever
@@ -199,5 +201,29 @@ mod tests {
         w.account = finish(w.account.take(), w.owner(), None).write;
         assert_eq!(w.try_open(&between).unwrap_err(), Refusal::WrongCode);
         assert!(w.try_open(&super::super::proof::Proof::of(2, None)).is_ok());
+    }
+
+    #[test]
+    fn i10_whoever_ends_everything_between_a_proof_s_two_writes_ends_that_proof_too() {
+        for disturbed in [false, true] {
+            let mut w = World::default();
+            let code = w.send().unwrap();
+            let proof = w.verify(code.expose()).unwrap();
+            let begun = begin_proven(w.account.take(), w.owner(), &proof, &w.policy, w.now);
+            assert_eq!(begun.outcome, Ok(()));
+            w.account = begun.write;
+            if disturbed {
+                w.account = super::super::revoke::everything(w.account.take(), w.owner()).write;
+            }
+            let finished = finish_proven(w.account.take(), w.owner(), &proof);
+            w.account = finished.write;
+            assert_eq!(finished.outcome.as_ref().err(), disturbed.then_some(&Refusal::WrongCode));
+            assert_eq!(w.account.as_ref().unwrap().proven.is_empty(), disturbed, "nor has it proven an address");
+            assert_eq!(w.try_open(&proof).unwrap_err(), Refusal::WrongCode);
+            assert!(finished.outcome.is_err() || w.try_open(&finished.outcome.unwrap()).is_ok());
+            // Nobody waits for the end of what has ended.
+            let later = super::super::proof::Proof::of(w.account.as_ref().unwrap().epoch, None);
+            assert!(w.try_open(&later).is_ok());
+        }
     }
 }

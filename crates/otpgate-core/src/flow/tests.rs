@@ -139,7 +139,7 @@ impl World {
             let begun = reset::begin_proven(self.account.clone(), owner, accepted, &self.policy, self.now);
             apply(&mut self.account, begun)?;
             let finished = reset::finish_proven(self.account.clone(), owner, accepted);
-            let accepted = apply(&mut self.account, finished);
+            let accepted = apply(&mut self.account, finished)?;
             return self.try_open(&accepted);
         }
         let opening = session::Opening {
