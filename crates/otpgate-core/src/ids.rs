@@ -142,6 +142,11 @@ impl FromStr for FlowId {
 }
 
 impl SessionId {
+    /// How long the text is, where the two digits of each byte begin, and where the hyphens stand.
+    const TEXT: usize = 36;
+    const DIGITS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
     /// The id made of these random bytes.
     #[must_use]
     pub const fn from_random(mut bytes: [u8; 16]) -> Self {
@@ -163,13 +168,13 @@ impl SessionId {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, byte) in self.0.iter().enumerate() {
-            if matches!(i, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'-'; SessionId::TEXT];
+        for (byte, at) in self.0.iter().zip(SessionId::DIGITS) {
+            text[at] = DIGITS[usize::from(byte >> 4)];
+            text[at + 1] = DIGITS[usize::from(byte & 0xf)];
         }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -182,19 +187,22 @@ impl fmt::Debug for SessionId {
 impl FromStr for SessionId {
     type Err = IdentifierError;
 
+    /// One spelling only: lower case, hyphens where a UUID has them.
     fn from_str(text: &str) -> Result<Self, IdentifierError> {
-        let digits: Vec<u8> = text.bytes().filter(|b| *b != b'-').collect();
+        let text: &[u8; Self::TEXT] = text.as_bytes().try_into().map_err(|_| IdentifierError)?;
         let mut bytes = [0; 16];
-        if digits.len() != 32 {
-            return Err(IdentifierError);
+        for (byte, at) in bytes.iter_mut().zip(Self::DIGITS) {
+            *byte = digit(text[at])? << 4 | digit(text[at + 1])?;
         }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| IdentifierError)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| IdentifierError)?;
-        }
-        let id = Self(bytes);
-        // One spelling only: lower case, hyphens where a UUID has them.
-        if id.to_string() == text { Ok(id) } else { Err(IdentifierError) }
+        if Self::HYPHENS.iter().all(|at| text[*at] == b'-') { Ok(Self(bytes)) } else { Err(IdentifierError) }
+    }
+}
+
+fn digit(text: u8) -> Result<u8, IdentifierError> {
+    match text {
+        b'0'..=b'9' => Ok(text - b'0'),
+        b'a'..=b'f' => Ok(text - b'a' + 10),
+        _ => Err(IdentifierError),
     }
 }
 
@@ -490,8 +498,25 @@ mod tests {
             "ABABABAB-abab-4bab-abab-abababababab",
             "abababababab4bababababababababab",
             "abababab-abab-4bab-abab-ababababab+b",
+            "abababab-abab-4bab-abab-abababababa",
+            "abababab-abab-4bab-abab-ababababababa",
+            "abababab-abab-4bab-abab-ababababab-b",
+            "ababababaabab-4bab-abab-abababababab",
+            "abababababab--4bab-abab-abababababab",
+            "abababab-abab-4bab-abab-abababababa\u{e9}",
         ] {
             assert!(bad.parse::<SessionId>().is_err(), "{bad:?}");
+        }
+        // Every byte of the text: what is read from a changed one is written as it was read.
+        let text = id.to_string();
+        for (at, byte) in (0..text.len()).flat_map(|at| (0..128).map(move |byte| (at, byte))) {
+            let mut changed = text.clone().into_bytes();
+            changed[at] = byte;
+            let changed = String::from_utf8(changed).unwrap();
+            let written = changed.parse().map(|id: SessionId| id.to_string());
+            let good = byte == b'-' && text.as_bytes()[at] == b'-'
+                || text.as_bytes()[at] != b'-' && matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            assert_eq!(written, if good { Ok(changed) } else { Err(IdentifierError) });
         }
     }
 }

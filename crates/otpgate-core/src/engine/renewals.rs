@@ -184,7 +184,7 @@ impl Inner {
             .tokens
             .verify_late(token.expose(), self.clock.now(), flows.expired_grace)
             .map_err(|_| Refusal::NotRenewable)?;
-        let id = claims.session().ok_or(Refusal::NotRenewable)?;
+        let id = claims.session;
         let found = self.load::<SessionRecord>(&self.secrets.session_key(id)).await?.record;
         let Some(SessionRecord { state: SessionState::Live(live), .. }) = found else {
             return Err(Refusal::NotRenewable);

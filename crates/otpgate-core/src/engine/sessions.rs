@@ -30,8 +30,7 @@ impl Engine {
     /// How long an access token of ours is still good if its session is not ended before: no time for any other text.
     #[must_use]
     pub fn access_life(&self, token: &AccessToken) -> Duration {
-        let ends = self.0.believe(token).ok().and_then(|claims| claims.ends_at());
-        ends.map_or(Duration::ZERO, |ends| ends.since(self.0.clock.now()))
+        self.0.believe(token).map_or(Duration::ZERO, |claims| claims.ends.since(self.0.clock.now()))
     }
 
     /// The user behind a session, as the directory says now.
@@ -136,8 +135,7 @@ impl Inner {
     }
 
     pub(super) async fn judge(&self, claims: &Claims) -> Result<LiveSession, Refusal> {
-        let id = claims.session().ok_or(Refusal::NotAuthenticated)?;
-        self.find(id, &claims.tenant, &claims.sub, claims.profile).await.map(|(live, _)| live)
+        self.find(claims.session, &claims.tenant, &claims.sub, claims.profile).await.map(|(live, _)| live)
     }
 
     /// A good session of this user and profile, and when it ends if it is not used: the store says so now.
@@ -176,9 +174,9 @@ impl Inner {
 
     /// As [`Inner::judge`], for whoever wants to end the session.
     pub(super) async fn judge_to_end(&self, claims: &Claims) -> Result<LiveSession, Refusal> {
-        match (self.judge(claims).await, claims.session()) {
-            (Err(Refusal::NotAuthenticated), Some(id)) => Err(self.refuse_ended(id).await?),
-            (judged, _) => judged,
+        match self.judge(claims).await {
+            Err(Refusal::NotAuthenticated) => Err(self.refuse_ended(claims.session).await?),
+            judged => judged,
         }
     }
 

@@ -7,6 +7,7 @@ use super::revocations::view::Mark;
 use super::{Engine, LiveSession};
 use crate::flow::revoke::LONGEST_BELIEF;
 use crate::secret::AccessToken;
+use crate::token::Claims;
 use crate::{Profile, Refusal, SessionId, Tenant, Timestamp, UserId};
 
 /// What an access token of ours says. It is of this time, and nothing more is known: its session may have ended.
@@ -80,9 +81,8 @@ impl Engine {
     /// [`Refusal::NotAuthenticated`].
     pub fn believe(&self, token: &AccessToken) -> Result<Believed, Refusal> {
         let claims = self.0.believe(token)?;
-        let (session, ends) = (claims.session(), claims.ends_at());
-        let (session, ends) = session.zip(ends).ok_or(Refusal::NotAuthenticated)?;
-        Ok(Believed { session, user: claims.sub, tenant: claims.tenant, profile: claims.profile, ends })
+        let Claims { sub: user, tenant, profile, session, ends } = claims;
+        Ok(Believed { session, user, tenant, profile, ends })
     }
 
     /// The session of a token, as the store has it now, to be remembered as long as [`Engine::holds`] says.
