@@ -94,15 +94,19 @@ async fn a_guess_goes_on(serve: impl AsyncFn(Gate) -> SocketAddr) {
         |w: &World| w.events().all().into_iter().any(|e| e.kind == EventKind::LoggedIn && e.refusal.is_none());
     until("the login ends", || logged_in(&w)).await;
     w.guess(A, &code).await.has(401);
+    // Whoever never heard of it has another code sent at once (A106), and the host sees both logins.
+    w.log_in(A).await;
+    let logins = w.events().all().into_iter().filter(|e| e.kind == EventKind::LoggedIn && e.refusal.is_none()).count();
+    assert_eq!(logins, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a21_a_guess_goes_on_when_its_client_hangs_up_axum() {
+async fn a21_a106_a_guess_goes_on_when_its_client_hangs_up_axum() {
     a_guess_goes_on(axum).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a21_a_guess_goes_on_when_its_client_hangs_up_actix() {
+async fn a21_a106_a_guess_goes_on_when_its_client_hangs_up_actix() {
     a_guess_goes_on(actix).await;
 }
 

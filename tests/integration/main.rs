@@ -3,8 +3,10 @@
 
 mod cancel;
 mod capture;
+mod crash;
 #[path = "../drive/mod.rs"]
 mod drive;
+mod flood;
 mod hangup;
 mod housekeeping;
 mod kit;

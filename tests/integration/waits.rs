@@ -114,7 +114,7 @@ async fn s10_sending_waits_three_times_verifying_five_times_and_refreshing_three
 
 /// Otherwise the time of an answer would tell who is registered.
 #[tokio::test]
-async fn q44_unknown_addresses_wait_as_often_and_ask_the_same_of_the_store() {
+async fn a90_q44_unknown_addresses_wait_as_often_and_ask_the_same_of_the_store() {
     let world = World::at(V4, Policy::default()).await;
     let mut asked = Vec::new();
     for email in ["ada@example.com", "nobody@example.com"] {

@@ -356,6 +356,36 @@ impl std::error::Error for IdentifierError {}
 mod tests {
     use super::*;
 
+    /// A long text of what makes readers with backtracking, or a search in each step, take for ever. Here it takes milliseconds;
+    /// quadratic it would take minutes.
+    #[test]
+    fn a100_any_identifier_is_read_in_linear_time() {
+        const LONG: usize = 1 << 17;
+        for part in [
+            "a", "a.", "@", "a@", "\"", "(", "<a@b.c>,", "-", "\u{e4}", " ", "\t", "xn--", "1", "+", " a", "\\\"",
+            "%00",
+        ] {
+            let fill = part.repeat(LONG / part.len());
+            for text in [
+                fill.clone(),
+                format!("a@{fill}"),
+                format!("{fill}@example.com"),
+                format!(" {fill}a@example.com{fill}"),
+            ] {
+                let begun = std::time::Instant::now();
+                let read = [
+                    Identifier::email(&text).is_ok(),
+                    Identifier::phone(&text).is_ok(),
+                    Identifier::username(&text).is_ok(),
+                ];
+                // White space at the ends is dropped, however much of it there is.
+                let is_address = part.trim().is_empty() && text.contains("a@example.com");
+                assert_eq!(read, [is_address, false, false], "{part:?}");
+                assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{part:?}: {:?}", begun.elapsed());
+            }
+        }
+    }
+
     #[test]
     fn a43_a55_e_mail_addresses_have_one_spelling_or_none() {
         let same = [

@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use otpgate_core::{ConfigErrorKind, Store};
+use otpgate_core::{Clock as _, ConfigErrorKind, Key, Store, SystemClock};
 use otpgate_redis::RedisStore;
 use otpgate_servers::trials::{burst, killed_under_load, namespaces_do_not_meet};
 use otpgate_servers::{Kind, Server, fresh_namespace, url};
@@ -42,7 +43,58 @@ async fn a_killed_server_loses_nothing_that_was_acknowledged() {
     assert!(losses.is_empty(), "{losses:#?}");
 }
 
-/// The test above can fail: a server that keeps nothing is caught.
+/// A count without its end would shut somebody out for ever. Both are written by one script: the server, killed at any moment under
+/// load, comes back with no counter that has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a110_no_counter_is_left_without_its_end_by_a_kill() {
+    let mut server = Server::start(Kind::Redis).unwrap();
+    let store = RedisStore::open(&server.url()).await.unwrap();
+    for kill in 0..3u8 {
+        let writers: Vec<_> = (0..16u8)
+            .map(|writer| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    for n in 0u64.. {
+                        let mut key = [kill; 32];
+                        key[1] = writer;
+                        key[24..].copy_from_slice(&n.to_be_bytes());
+                        let later = SystemClock.now().plus(Duration::from_secs(3_600));
+                        if store.add(&Key(key), 1, later).await.is_err() {
+                            return n;
+                        }
+                    }
+                    0
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(100 + 70 * u64::from(kill))).await;
+        server.kill();
+        let mut counted = 0;
+        for writer in writers {
+            counted += writer.await.unwrap();
+        }
+        assert!(counted > 100, "kill {kill}: only {counted} were counted");
+        server.restart().unwrap();
+        let mut connection =
+            redis::Client::open(server.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
+        let names: Vec<String> =
+            redis::cmd("KEYS").arg("otpgate:*counter*").query_async(&mut connection).await.unwrap();
+        assert!(names.len() as u64 >= counted, "kill {kill}: {counted} were acknowledged, {} are there", names.len());
+        for name in names {
+            let left: i64 = redis::cmd("TTL").arg(&name).query_async(&mut connection).await.unwrap();
+            assert!(left > 0, "kill {kill}: {name} never goes");
+        }
+        // The store's own connection is back too, and a counter goes on.
+        let again = async {
+            while store.add(&Key([200 + kill; 32]), 1, SystemClock.now().plus(Duration::from_secs(60))).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), again).await.unwrap();
+    }
+}
+
+/// `a_killed_server_loses_nothing_that_was_acknowledged` can fail: a server that keeps nothing is caught.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_a_file_loses_what_was_acknowledged() {
     let mut server = Server::start_with(Kind::Redis, &[("appendonly", "no")]).unwrap();

@@ -26,6 +26,15 @@ fn each_broken_store_breaks_its_own_clause_and_no_other() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A replica that lags shows a session that was logged out. Clause 2 is asked of every ready store through two connections.
+#[test]
+fn a108_a_store_that_reads_from_a_replica_that_lags_breaks_clause_2() {
+    for flavor in Flavor::ALL {
+        let found = broken(flavor, || BrokenStore::kit(Fault::ReadsStale));
+        assert!(matches!(&found[..], [(2, _)]), "{found:?}");
+    }
+}
+
 #[test]
 fn every_clause_has_a_store_that_breaks_it() {
     for clause in Clause::ALL {
