@@ -6,12 +6,12 @@ use otpgate_core::{Directory as _, Disclosure, Identifier, Registrar, Registrati
 
 use super::list;
 use crate::wire::people::{A, NOBODY};
-use crate::wire::{Tokens, World, other_than, usual_secrets};
+use crate::wire::{Request, Tokens, World, other_than, usual_secrets};
 
 list![
     r2_registration_is_closed_unless_the_host_opens_it,
     i15_an_unknown_address_becomes_a_user_with_its_first_code,
-    i12_known_and_unknown_addresses_are_answered_alike_where_registration_is_open,
+    a93_i12_known_and_unknown_addresses_are_answered_alike_where_registration_is_open,
     a32_a_code_from_before_another_registered_the_address_opens_nothing,
     i15_two_codes_of_one_newcomer_make_one_user,
     a31_an_address_that_moves_to_somebody_else_leaves_its_open_code_behind,
@@ -20,6 +20,7 @@ list![
     racing:
     i15_sixty_four_right_codes_make_one_user,
     i15_sixty_four_registrars_make_one_user,
+    a93_a107_registering_logging_in_and_forgetting_at_once_make_one_account,
 ];
 
 /// A world whose users register themselves.
@@ -54,7 +55,7 @@ async fn i15_an_unknown_address_becomes_a_user_with_its_first_code(w: &World) {
     w.me(&tokens.access).await.has(200);
 }
 
-async fn i12_known_and_unknown_addresses_are_answered_alike_where_registration_is_open(w: &World) {
+async fn a93_i12_known_and_unknown_addresses_are_answered_alike_where_registration_is_open(w: &World) {
     let w = &open(w).await;
     for _ in 0..2 {
         let (known, unknown) = (w.ask_code(A).await, w.ask_code(NOBODY).await);
@@ -169,5 +170,43 @@ async fn i15_sixty_four_registrars_make_one_user(w: &World) {
         assert_eq!(made.len(), 1, "round {round}");
         let found = w.directory().users().find(w.tenant(), &address).await;
         assert_eq!(found.ok().flatten().map(|u| u.id), made.first().map(|u| u.id.clone()));
+    }
+}
+
+async fn a93_a107_registering_logging_in_and_forgetting_at_once_make_one_account(w: &World) {
+    let free = |p: otpgate_core::policy::PolicyBuilder| p.insecure_without_send_limits();
+    let w = &w.another(|s| s.platform().real_chance().registration(Registration::on_first_code).policy(free)).await;
+    for round in 0..w.rounds(4) {
+        let address = format!("new-{round}@example.com");
+        w.move_on();
+        let code = w.send(&address).await;
+        let body = serde_json::json!({ "email": address, "PlatformId": w.tenant().as_str() });
+        let of_platform = |route: &str| Request::json(&format!("/api/user/{route}"), &body);
+        let kinds = [w.guess_of(&address, &code), of_platform("signin-otp"), of_platform("forgot-password")];
+        let mixed = (0..100usize).zip(0u8..).map(|(i, n)| kinds[i % 3].clone().from([10, 0, 1, n].into())).collect();
+        let replies = w.burst(mixed).await;
+        // Whoever comes too late is told what everybody is told: no answer says that the address is taken.
+        let statuses = |kind: usize| replies.iter().skip(kind).step_by(3).map(|r| r.status).collect::<Vec<_>>();
+        let (logins, codes, resets) = (statuses(0), statuses(1), statuses(2));
+        assert_eq!(logins.iter().filter(|s| **s == 200).count(), 1, "round {round}: {logins:?}");
+        assert!(logins.iter().all(|s| [200, 401, 503].contains(s)), "round {round}: {logins:?}");
+        assert!(codes.iter().chain(&resets).all(|s| [200, 503].contains(s)), "round {round}: {codes:?} {resets:?}");
+        // One account, and its one session is the winner's.
+        let Some(won) = replies.iter().find(|r| r.status == 200 && !r.at("/data/token").is_empty()) else {
+            panic!("nobody")
+        };
+        let user = w.user(&address).await;
+        assert_eq!(won.at("/data/user/id"), user.id.as_str());
+        let made = w.events().all().iter().filter(|e| e.kind.name() == "registered").count();
+        assert_eq!(made, round + 1);
+        let Ok(open) = w.gate().engine().sessions_of(w.tenant(), &user.id).await else { panic!("no list") };
+        assert_eq!(open.len(), 1);
+        w.me(&Tokens::of(won).access).await.has(200);
+        // Whatever else was mailed is for that account or for nobody.
+        let before = w.mails().await.len();
+        w.ask_otp(&address).await.has(200);
+        let mails = w.mails().await;
+        let verified = w.verify_otp(&address, &mails[before].code).await;
+        assert_eq!(verified.has(200).at("/user/id"), user.id.as_str());
     }
 }

@@ -15,7 +15,7 @@ list![
     w153_every_answer_forbids_caching,
     w154_every_429_names_whole_seconds,
     w157_unrelated_users_share_nothing,
-    a29_two_tenants_on_one_store_are_two_worlds,
+    a29_i17_two_tenants_on_one_store_are_two_worlds,
     a40_no_answer_holds_a_code,
     a86_a_clock_set_back_revives_nothing,
     a89_a_thousand_known_and_unknown_pairs_are_answered_alike,
@@ -207,7 +207,7 @@ async fn w157_unrelated_users_share_nothing(w: &World) {
     two.log_in(A).await;
 }
 
-async fn a29_two_tenants_on_one_store_are_two_worlds(w: &World) {
+async fn a29_i17_two_tenants_on_one_store_are_two_worlds(w: &World) {
     // Names that would meet if keys were glued together.
     let one = w.node(|s| s.tenant(tenant("a:b"))).await;
     let two = w.node(|s| s.tenant(tenant("a"))).await;

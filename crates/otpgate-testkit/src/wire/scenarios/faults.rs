@@ -16,7 +16,7 @@ list![
     w156_a_mailer_that_fails_never_yields_a_token,
     a103_a_login_that_fails_at_any_step_grants_at_most_one_session,
     a103_a_wrong_guess_is_counted_or_refused_at_every_failure,
-    a103_a_send_that_fails_at_any_step_keeps_the_limits,
+    a103_i13_a_send_that_fails_at_any_step_keeps_the_limits,
     a103_a_refresh_or_logout_that_fails_at_any_step_forks_nothing,
     a104_a_limit_that_cannot_be_counted_is_not_skipped,
     i16_a_healed_store_serves_at_once;
@@ -209,7 +209,7 @@ async fn a103_a_wrong_guess_is_counted_or_refused_at_every_failure(w: &World) {
     }
 }
 
-async fn a103_a_send_that_fails_at_any_step_keeps_the_limits(w: &World) {
+async fn a103_i13_a_send_that_fails_at_any_step_keeps_the_limits(w: &World) {
     let w = &counted(w, |s| s).await;
     for (i, (op, n, failure)) in failures().enumerate() {
         w.move_on();

@@ -1,19 +1,23 @@
 //! Guessing: tries of a code, the budget over all codes, and what an attacker may tell from answers.
 
 use otpgate_core::Disclosure;
+use serde_json::json;
 
 use super::list;
 use crate::wire::people::{A, B, NOBODY};
-use crate::wire::{World, nth_other, other_than};
+use crate::wire::{Request, World, nth_other, other_than};
 
 list![
     a02_a_resend_never_refills_the_budget,
     a02_twenty_four_wrong_guesses_over_twelve_resends_shut_the_address,
     a03_a_malformed_guess_resets_nothing,
+    a04_a_right_password_refunds_no_guess_at_a_code_nor_the_reverse,
     a05_a_success_elsewhere_refunds_nothing,
     a07_one_guess_meets_one_code,
     a09_the_end_of_a_code_is_judged_when_it_is_compared,
+    a16_whatever_else_a_guess_says_it_has_the_same_budget,
     a27_a_code_of_another_address_counts_against_the_one_that_is_named,
+    a41_no_code_and_no_address_is_a_back_door,
     a42_a_code_is_dead_after_login_logout_and_resend,
     a91_a_locked_unknown_address_looks_like_a_locked_known_one,
     r04_the_days_budget_outlives_the_hours,
@@ -23,6 +27,7 @@ list![
 
 const WRONG: &str = "Invalid or expired code";
 const BURNT: &str = "Too many failed attempts. Request a new code.";
+const PASSWORD: &str = "correct horse battery staple";
 
 async fn without_send_limits(w: &World) -> World {
     w.another(|s| s.policy(|p| p.insecure_without_send_limits())).await
@@ -80,6 +85,48 @@ async fn a03_a_malformed_guess_resets_nothing(w: &World) {
     w.guess(A, &code).await.fails(401, BURNT);
 }
 
+async fn a04_a_right_password_refunds_no_guess_at_a_code_nor_the_reverse(w: &World) {
+    let with_passwords = async |run: u32| {
+        let policy = |p: otpgate_core::policy::PolicyBuilder| {
+            p.insecure_without_send_limits().lockout(None).max_consecutive_failures(run)
+        };
+        let w = w.another(|s| s.platform().policy(policy)).await;
+        w.set_password(A, PASSWORD).await;
+        w
+    };
+    let own = &with_passwords(100).await;
+    for _ in 0..3 {
+        let code = own.send(A).await;
+        for n in 1..=3 {
+            own.guess(A, &nth_other(&code, n)).await.fails(401, if n == 3 { BURNT } else { WRONG });
+            own.sign_in(A, PASSWORD).await.has(200);
+        }
+        own.guess(A, &code).await.fails(401, BURNT);
+    }
+    // Nine so far: the tenth is compared, and the right one after it is not.
+    let code = own.send(A).await;
+    own.guess(A, &other_than(&code)).await.fails(401, WRONG);
+    own.sign_in(A, PASSWORD).await.has(200);
+    own.guess(A, &code).await.fails(401, WRONG);
+    // Nor does a right code refund a wrong password: of those there are ten an hour too.
+    let own = &with_passwords(100).await;
+    for _ in 0..10 {
+        own.sign_in(A, "not the one").await.has(401);
+        own.log_in(A).await;
+    }
+    own.sign_in(A, PASSWORD).await.has(401);
+    // The run of failures that closes an address is the codes' own, and outlives every window.
+    let own = &with_passwords(4).await;
+    for _ in 0..2 {
+        let code = own.send(A).await;
+        own.miss(A, &code, 2).await;
+        own.sign_in(A, PASSWORD).await.has(200);
+        own.advance(25 * 3_600);
+    }
+    let code = own.send(A).await;
+    own.guess(A, &code).await.fails(401, WRONG);
+}
+
 async fn a05_a_success_elsewhere_refunds_nothing(w: &World) {
     let w = &without_send_limits(w).await;
     let code = w.send(A).await;
@@ -122,6 +169,31 @@ async fn a09_the_end_of_a_code_is_judged_when_it_is_compared(w: &World) {
     w.guess(A, &code).await.has(200);
 }
 
+async fn a16_whatever_else_a_guess_says_it_has_the_same_budget(w: &World) {
+    let w = &without_send_limits(w).await;
+    // Each is from another client address, and says that it is of another device, app, account and program.
+    let guess = |code: &str, n: u64| {
+        w.move_on();
+        let body = json!({
+            "email": A, "password": code, "isOTP": true, "deviceId": format!("device-{n}"), "brand": format!("b{n}"),
+            "PlatformId": n, "sessionId": format!("P-{n}"),
+        });
+        let names =
+            ["user-agent", "x-device-id", "cap_device_id", "account-id", "x-request-id", "cookie", "otpgate-device"];
+        let request = Request::json(&w.path(crate::wire::LOGIN), &body);
+        names.iter().fold(request, |r, name| r.header(name, format!("{name}={n}")))
+    };
+    let mut code = String::new();
+    for n in 0..10 {
+        if n % 3 == 0 {
+            code = w.send(A).await;
+        }
+        w.call(guess(&nth_other(&code, n + 1), n)).await.fails(401, if n % 3 == 2 { BURNT } else { WRONG });
+    }
+    w.call(guess(&code, 10)).await.fails(401, WRONG);
+    w.guess(A, &code).await.fails(401, WRONG);
+}
+
 async fn a27_a_code_of_another_address_counts_against_the_one_that_is_named(w: &World) {
     let (of_a, of_b) = (w.send(A).await, w.send(B).await);
     assert_ne!(of_a, of_b);
@@ -131,6 +203,24 @@ async fn a27_a_code_of_another_address_counts_against_the_one_that_is_named(w: &
     w.guess(B, &of_b).await.fails(401, BURNT);
     w.miss(A, &of_a, 2).await;
     assert_eq!(w.guess(A, &of_a).await.at("/data/user/email"), A);
+}
+
+async fn a41_no_code_and_no_address_is_a_back_door(w: &World) {
+    // What demos, app reviewers and test suites like to let in. The floors forbid code that only a debug build has.
+    let known = ["000000", "111111", "123123", "123456", "654321", "999999", "424242", "012345", "121212", "314159"];
+    let free =
+        |p: otpgate_core::policy::PolicyBuilder| p.insecure_without_send_limits().insecure_without_guess_limits();
+    let w = &w.another(|s| s.policy(free)).await;
+    for email in [A, "test@example.com", "demo@example.com", "admin@example.com", "test+otp@example.com"] {
+        for pair in known.chunks(2) {
+            w.move_on();
+            w.ask_code(email).await.has(200);
+            let sent = w.mails().await.pop().filter(|_| email == A).map(|mail| mail.code);
+            for code in pair.iter().filter(|code| sent.as_deref() != Some(code)) {
+                w.guess(email, code).await.fails(401, WRONG);
+            }
+        }
+    }
 }
 
 async fn a42_a_code_is_dead_after_login_logout_and_resend(w: &World) {

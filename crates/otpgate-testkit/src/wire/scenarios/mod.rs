@@ -4,6 +4,7 @@ mod accounts;
 mod availability;
 mod concealment;
 mod cookies;
+mod crashes;
 mod crosscutting;
 mod device_passwords;
 mod devices;
@@ -12,6 +13,7 @@ mod faults;
 mod guessing;
 mod hosts;
 mod identifiers;
+mod isolation;
 mod language;
 mod limits;
 mod login;
@@ -82,6 +84,8 @@ pub fn scenarios() -> Vec<Scenario> {
         hosts::list(),
         nodes::list(),
         outbox::list(),
+        crashes::list(),
+        isolation::list(),
     ]
     .concat()
 }

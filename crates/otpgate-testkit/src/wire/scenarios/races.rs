@@ -12,13 +12,13 @@ list![
     ;
     racing:
     w040_sixty_four_equal_right_codes_open_one_session,
-    a26_a_used_code_replayed_in_parallel_opens_one_session,
-    a01_sixty_parallel_guesses_are_three_compares,
+    a24_a26_a_used_code_replayed_in_parallel_opens_one_session,
+    a01_a24_sixty_parallel_guesses_are_three_compares,
     a01_a_right_code_beside_one_wrong_guess_always_logs_in,
     a08_a_hundred_parallel_sends_are_three_mails,
     a79_a_logout_wins_every_race_with_refresh,
-    a81_a_hundred_parallel_refreshes_have_one_successor,
-    a81_a_reused_token_leaves_no_branch_alive,
+    a81_i9_a_hundred_parallel_refreshes_have_one_successor,
+    a81_i9_a_reused_token_leaves_no_branch_alive,
     a85_parallel_logins_keep_the_cap,
     r13_parallel_requests_are_counted_one_by_one,
 ];
@@ -56,7 +56,7 @@ async fn w040_sixty_four_equal_right_codes_open_one_session(w: &World) {
     }
 }
 
-async fn a26_a_used_code_replayed_in_parallel_opens_one_session(w: &World) {
+async fn a24_a26_a_used_code_replayed_in_parallel_opens_one_session(w: &World) {
     let w = &unhurried(w).await;
     // Two nodes over one store: no lock of one process helps here.
     let other = w.node(|s| s.real_chance().policy(|p| p.insecure_without_send_limits())).await;
@@ -72,7 +72,7 @@ async fn a26_a_used_code_replayed_in_parallel_opens_one_session(w: &World) {
     }
 }
 
-async fn a01_sixty_parallel_guesses_are_three_compares(w: &World) {
+async fn a01_a24_sixty_parallel_guesses_are_three_compares(w: &World) {
     let w = &unhurried(w).await;
     let rounds = w.rounds(60);
     let mut hits = 0;
@@ -163,7 +163,7 @@ async fn a79_a_logout_wins_every_race_with_refresh(w: &World) {
     }
 }
 
-async fn a81_a_hundred_parallel_refreshes_have_one_successor(w: &World) {
+async fn a81_i9_a_hundred_parallel_refreshes_have_one_successor(w: &World) {
     let w = &unhurried(w).await;
     for round in 0..w.rounds(10) {
         w.move_on();
@@ -183,7 +183,7 @@ async fn a81_a_hundred_parallel_refreshes_have_one_successor(w: &World) {
     }
 }
 
-async fn a81_a_reused_token_leaves_no_branch_alive(w: &World) {
+async fn a81_i9_a_reused_token_leaves_no_branch_alive(w: &World) {
     let w = &unhurried(w).await;
     for round in 0..w.rounds(50) {
         w.move_on();

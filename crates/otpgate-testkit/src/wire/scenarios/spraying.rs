@@ -14,8 +14,8 @@ list![
     q01_hardened_codes_are_eight_characters_typed_in_either_case,
     q45_hardened_passwords_have_fifteen_characters,
     r31_each_tenant_goes_by_its_own_policy,
-    q22_sixty_one_accounts_from_one_address,
-    q22_a_breaker_refuses_right_and_wrong_known_and_unknown_alike,
+    a06_q22_sixty_one_accounts_from_one_address,
+    a06_q22_a_breaker_refuses_right_and_wrong_known_and_unknown_alike,
     q22_a_breaker_counts_over_nodes_and_profiles_and_opens_again,
     q22_a_passed_challenge_goes_on_while_the_breaker_refuses,
     q22_a_known_device_goes_on_while_the_breaker_refuses,
@@ -115,7 +115,7 @@ async fn r31_each_tenant_goes_by_its_own_policy(w: &World) {
     w.guess(B, &sent).await.has(200);
 }
 
-async fn q22_sixty_one_accounts_from_one_address(w: &World) {
+async fn a06_q22_sixty_one_accounts_from_one_address(w: &World) {
     let w = &w.another(|s| s.policy(PolicyBuilder::insecure_without_send_limits)).await;
     let from: std::net::IpAddr = [198, 51, 100, 9].into();
     let guess = |email: &str| w.guess_of(email, "000000").from(from);
@@ -135,7 +135,7 @@ async fn q22_sixty_one_accounts_from_one_address(w: &World) {
     w.guess(A, &right).await.has(200);
 }
 
-async fn q22_a_breaker_refuses_right_and_wrong_known_and_unknown_alike(w: &World) {
+async fn a06_q22_a_breaker_refuses_right_and_wrong_known_and_unknown_alike(w: &World) {
     let w = &w.another(|s| s.policy(refuse(10))).await;
     let (a, b) = (w.send(A).await, w.send(B).await);
     w.ask_code(NOBODY).await.has(200);

@@ -15,7 +15,7 @@ list![
     a15_which_identifiers_are_of_one_account_is_not_told,
     i15_an_unknown_address_becomes_a_user_with_a_flow_s_first_code,
     i15_a_newcomer_brings_a_password,
-    i12_known_and_unknown_addresses_are_answered_alike_in_flows_that_register,
+    a93_i12_known_and_unknown_addresses_are_answered_alike_in_flows_that_register,
     q12_a_number_and_a_name_register_nobody,
     a32_a_flow_s_code_from_before_another_registered_the_address_opens_nothing,
     r29_under_reveal_who_may_register_is_no_unknown;
@@ -172,7 +172,7 @@ async fn i15_a_newcomer_brings_a_password(w: &World) {
     client.ask(w, "password/validate", json!({ "sessionId": flow, "password": PASSWORD })).await.succeeds();
 }
 
-async fn i12_known_and_unknown_addresses_are_answered_alike_in_flows_that_register(w: &World) {
+async fn a93_i12_known_and_unknown_addresses_are_answered_alike_in_flows_that_register(w: &World) {
     let w = &engine_with(w, registering).await;
     let mut told = Vec::new();
     for email in [ROSA, NOBODY] {

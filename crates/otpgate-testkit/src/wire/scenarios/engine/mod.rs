@@ -1,6 +1,7 @@
 //! W100-W147: profile `engine`.
 
 mod accounts;
+mod attacks;
 mod bindings;
 mod codes;
 mod devices;
@@ -28,6 +29,7 @@ pub(super) fn list() -> Vec<Scenario> {
         spraying::list(),
         devices::list(),
         accounts::list(),
+        attacks::list(),
     ]
     .concat()
 }
