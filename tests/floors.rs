@@ -3,6 +3,8 @@
 //! A rule is data. `holds` runs it on the workspace, `can_fail` on planted offences.
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the workspace has failed")]
 
+#[path = "floors/doors.rs"]
+mod doors;
 #[path = "floors/house.rs"]
 mod house;
 #[path = "floors/paths.rs"]
@@ -11,6 +13,8 @@ mod paths;
 mod rules;
 #[path = "floors/statements.rs"]
 mod statements;
+#[path = "floors/supply.rs"]
+mod supply;
 #[path = "floors/tokens.rs"]
 mod tokens;
 #[path = "floors/workspace.rs"]

@@ -17,7 +17,7 @@ list![
     w073_w074_w075_status_tells_the_user_of_now,
     w076_w077_forgot_password_answers_everybody_alike,
     w078_w079_w080_a_reset_sets_the_password_once_and_ends_everything,
-    w081_tokens_of_one_kind_are_none_of_another,
+    a30_w081_tokens_of_one_kind_are_none_of_another,
     w084_who_may_not_is_403,
     w085_under_reveal_an_unknown_user_is_404,
     w087_a_store_that_fails_is_503,
@@ -246,7 +246,7 @@ async fn w078_w079_w080_a_reset_sets_the_password_once_and_ends_everything(w: &W
     w.reset(&late, "a third long password").await.is(401, refused);
 }
 
-async fn w081_tokens_of_one_kind_are_none_of_another(w: &World) {
+async fn a30_w081_tokens_of_one_kind_are_none_of_another(w: &World) {
     let w = &platform(w).await;
     let session: String = w.sign_in(A, PASSWORD).await.at("/token");
     w.forgot(A).await.has(200);

@@ -12,7 +12,7 @@ use crate::wire::{Request, World};
 
 list![
     w101_w106_w108_w110_w111_a_request_is_of_the_flow_that_it_names,
-    w109_w112_a_device_goes_on_where_it_began,
+    a35_w109_w112_a_device_goes_on_where_it_began,
     w145_the_gateway_s_headers_agree_with_the_session,
     r35_a_session_counts_in_any_profile_s_header_unless_the_host_says_no,
 ];
@@ -56,13 +56,15 @@ async fn w101_w106_w108_w110_w111_a_request_is_of_the_flow_that_it_names(w: &Wor
     client.with(&json!({ "brand": upper })).validate(w, &flow, code).await.succeeds();
 }
 
-async fn w109_w112_a_device_goes_on_where_it_began(w: &World) {
+async fn a35_w109_w112_a_device_goes_on_where_it_began(w: &World) {
     let w = &engine(w).await;
     // Opened with a device: not on the web, not without it where one is asked for.
     let device = Client::mobile(w, MOBILE);
     let flow = device.open(w).await;
     let code = device.code(w, &flow).await;
-    device.other_set().validate(w, &flow, code.clone()).await.refuses(1508);
+    for on_the_web in [device.other_set(), device.other_set().with(&json!({ "deviceId": null }))] {
+        on_the_web.validate(w, &flow, code.clone()).await.refuses(1508);
+    }
     device.with(&json!({ "deviceId": null })).validate(w, &flow, code.clone()).await.refuses(1519);
     device.with(&json!({ "deviceId": null })).ask(w, "otp/generate", json!({ "sessionId": flow })).await.succeeds();
     let code = w.mails().await.pop().map(|m| m.code).unwrap_or(code);
