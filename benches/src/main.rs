@@ -5,6 +5,7 @@ use otpgate_bench::{flows, memory, requests};
 const HELP: &str = "\
 flows --store memory|sqlite|postgres|mysql|redis   S9, S10: whole flows a second beside a raw driver
 memory [SESSIONS..]                                S7: bytes of a live session, at 1e3, 1e4, 1e5 and 1e6
+profile flow FLOWS                                 whole flows on the memory store, to be run under a profiler
 profile bare|layer|around|wrap|random|unseen REQUESTS   one case of otpgate by itself, to be run under a profiler
 ";
 
@@ -13,6 +14,7 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let system = actix_web::rt::System::new();
     match arguments.as_slice() {
+        ["profile", "flow", flows] => system.block_on(flows::alone(flows.parse()?)),
         ["profile", what, calls] => system.block_on(requests::alone(what, calls.parse()?)),
         ["flows", "--store", store] => system.block_on(flows::table(store))?,
         ["memory"] => memory::curve(&[1_000, 10_000, 100_000, 1_000_000])?,
