@@ -6,7 +6,8 @@ const HELP: &str = "\
 flows --store memory|sqlite|postgres|mysql|redis   S9, S10: whole flows a second beside a raw driver
 memory [SESSIONS..]                                S7: bytes of a live session, at 1e3, 1e4, 1e5 and 1e6
 profile flow FLOWS                                 whole flows on the memory store, to be run under a profiler
-profile bare|layer|around|wrap|random|unseen REQUESTS   one case of otpgate by itself, to be run under a profiler
+profile CASE REQUESTS                              one case by itself, to be run under a profiler: layer, around, wrap, random,
+                                                   unseen, bare, noop, actix-bare, actix-noop; -none without a credential
 ";
 
 fn main() -> anyhow::Result<()> {

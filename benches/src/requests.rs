@@ -303,7 +303,8 @@ async fn logged_in() -> Case {
     Case::new("axum-login + MemoryStore", Axum::new(app, Credentials::one("cookie", cookie)))
 }
 
-/// One case of otpgate by itself, for a profiler: or `bare`: `layer`, `around`, `wrap`, `random` or `unseen`, so many requests.
+/// One case by itself, for a profiler, so many requests: `layer`, `around`, `wrap`, `random` or `unseen`, and what they are compared
+/// with; `-none` without a credential.
 ///
 /// # Panics
 /// For another name.
@@ -330,11 +331,21 @@ pub async fn alone(what: &str, calls: usize) {
     show_all(&mut Axum::new(axum_side::around(app.clone(), &auth), in_turn(&shown[..tokens.min(shown.len())])), tokens)
         .await;
     let credentials = Credentials::new(TOKEN, shown, order);
+    let (bare, none) = (axum_side::bare(), Credentials::none());
     let mut subject: Box<dyn Subject> = match what {
-        "bare" => Box::new(Axum::new(axum_side::bare(), credentials)),
+        "bare" => Box::new(Axum::new(bare, credentials)),
+        "noop" => Box::new(Axum::new(bare.layer(Noop), credentials)),
         "layer" => Box::new(Axum::new(axum_side::layered(app, &auth), credentials)),
         "around" | "random" | "unseen" => Box::new(Axum::new(axum_side::around(app, &auth), credentials)),
+        "bare-none" => Box::new(Axum::new(bare, none)),
+        "noop-none" => Box::new(Axum::new(bare.layer(Noop), none)),
+        "layer-none" => Box::new(Axum::new(axum_side::layered(bare, &auth), none)),
+        "around-none" => Box::new(Axum::new(axum_side::around(bare, &auth), none)),
+        "actix-bare" => Box::new(actix_side::bare(credentials).await),
+        "actix-noop" => Box::new(actix_side::noop(credentials).await),
         "wrap" => Box::new(actix_side::wrapped(&auth, credentials).await),
+        "actix-noop-none" => Box::new(actix_side::noop(none).await),
+        "wrap-none" => Box::new(actix_side::wrapped_public(&auth).await),
         _ => panic!("no case `{what}`"),
     };
     for _ in 0..calls / 64 {

@@ -3,10 +3,12 @@
 //! The facade crate `otpgate` has the extractors themselves.
 
 mod convert;
+mod future;
 mod rejection;
 mod service;
 mod transform;
 
+pub use future::Answer;
 pub use rejection::{Rejection, judged};
 pub use service::service;
 pub use transform::{GateMiddleware, GateTransform};

@@ -1,5 +1,6 @@
 //! What extractors answer when there is no session for them.
 
+use std::cell::Ref;
 use std::fmt;
 
 use actix_web::body::BoxBody;
@@ -13,8 +14,9 @@ use crate::convert;
 ///
 /// # Errors
 /// The answer that says that no middleware is there.
-pub fn judged(request: &HttpRequest) -> Result<Judged, Rejection> {
-    request.extensions().get::<Judged>().cloned().ok_or_else(|| Rejection(Box::new(Reply::without_layer())))
+pub fn judged(request: &HttpRequest) -> Result<Ref<'_, Judged>, Rejection> {
+    let left = Ref::filter_map(request.extensions(), |extensions| extensions.get::<Judged>());
+    left.map_err(|_| Rejection(Box::new(Reply::without_layer())))
 }
 
 /// An extractor's refusal, in the shape of the profile whose header carried the credential.

@@ -1,25 +1,27 @@
 //! The middleware: routes a request to the gate or to the inner service.
 
-use std::future::{Future, Ready, ready};
-use std::pin::Pin;
+use std::future::{Ready, ready};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::web::Payload;
 use actix_web::{Error, FromRequest, HttpMessage};
-use otpgate_http::{Body, Gate, Judged, Needs};
+use otpgate_http::{Body, Gate, Judged, Needs, Reply};
 
 use crate::convert;
+use crate::future::Answer;
 
 /// Puts a [`Gate`] in front of an app or scope.
 #[derive(Clone, Debug)]
-pub struct GateTransform {
+pub struct GateTransform(Plan);
+
+#[derive(Clone, Debug)]
+struct Plan {
     gate: Gate,
     mode: Mode,
-    needs: Arc<Needs>,
+    needs: Needs,
 }
 
 /// What the middleware does with a request.
@@ -49,11 +51,11 @@ impl GateTransform {
     /// Refuses every request without a good session that has what it needs.
     #[must_use]
     pub fn required(gate: Gate, needs: Needs) -> Self {
-        Self { needs: Arc::new(needs), ..Self::of(gate, Mode::Require) }
+        Self(Plan { gate, mode: Mode::Require, needs })
     }
 
     fn of(gate: Gate, mode: Mode) -> Self {
-        Self { gate, mode, needs: Arc::default() }
+        Self(Plan { gate, mode, needs: Needs::default() })
     }
 }
 
@@ -70,7 +72,7 @@ where
     type Future = Ready<Result<GateMiddleware<S>, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(GateMiddleware { service: Rc::new(service), gate: self.clone() }))
+        ready(Ok(GateMiddleware { service: Rc::new(service), plan: Rc::new(self.0.clone()) }))
     }
 }
 
@@ -78,7 +80,7 @@ where
 #[derive(Debug)]
 pub struct GateMiddleware<S> {
     service: Rc<S>,
-    gate: GateTransform,
+    plan: Rc<Plan>,
 }
 
 impl<S, B> Service<ServiceRequest> for GateMiddleware<S>
@@ -89,31 +91,49 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
+    type Future = Answer<S::Future, B>;
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.service.poll_ready(cx)
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (gate, service) = (self.gate.clone(), Rc::clone(&self.service));
-        Box::pin(async move { handle(gate, service, request).await })
+        let Plan { gate, mode, needs } = &*self.plan;
+        // A path of the gate's may be a preflight: that and everything else of it is seen to below.
+        let elsewhere = *mode != Mode::Mount || !gate.has_path(request.path());
+        let Some(judged) = elsewhere.then(|| known(gate, &request)).flatten() else {
+            return Answer::asked(Box::pin(handle(Rc::clone(&self.plan), Rc::clone(&self.service), request)));
+        };
+        if *mode == Mode::Require
+            && let Err(reply) = judged.session_with(needs)
+        {
+            return Answer::asked(Box::pin(ready(Ok(refuse(request, &reply)))));
+        }
+        request.extensions_mut().insert(judged);
+        Answer::straight(self.service.call(request))
     }
 }
 
+/// The verdict where it is there already, by an outer middleware of the same gate or since nothing has to be asked.
+fn known(gate: &Gate, request: &ServiceRequest) -> Option<Judged> {
+    let outer = request.extensions().get::<Judged>().filter(|judged| judged.gate().is(gate)).cloned();
+    outer.or_else(|| gate.glance(request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()))))
+}
+
 async fn handle<S, B>(
-    GateTransform { gate, mode, needs }: GateTransform,
+    plan: Rc<Plan>,
     service: Rc<S>,
     request: ServiceRequest,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
 {
+    let Plan { gate, mode, needs } = &*plan;
     // Everything is copied out before the first await: a request of actix-web is not `Send`.
     let headers = convert::headers(request.headers());
     let method = convert::method(request.method());
     let ours = || gate.route(&method, request.path(), &headers);
-    if let Some(route) = (mode == Mode::Mount).then(ours).flatten() {
+    if let Some(route) = (*mode == Mode::Mount).then(ours).flatten() {
         let peer = request.peer_addr().map(|address| address.ip());
         let (plain, mut payload) = request.into_parts();
         let body = match Payload::from_request(&plain, &mut payload).await {
@@ -123,17 +143,20 @@ where
         let response = convert::response(&gate.answer(route, &headers, peer, body).await);
         return Ok(ServiceResponse::new(plain, response).map_into_right_body());
     }
-    let outer = request.extensions().get::<Judged>().filter(|judged| judged.gate().is(&gate)).cloned();
-    let judged = match outer {
+    let judged = match known(gate, &request) {
         Some(judged) => judged,
         None => gate.judge(&method, &headers).await,
     };
-    if mode == Mode::Require
-        && let Err(reply) = judged.session_with(&needs)
+    if *mode == Mode::Require
+        && let Err(reply) = judged.session_with(needs)
     {
-        let response: actix_web::HttpResponse<BoxBody> = convert::response(&reply);
-        return Ok(request.into_response(response).map_into_right_body());
+        return Ok(refuse(request, &reply));
     }
     request.extensions_mut().insert(judged);
     Ok(service.call(request).await?.map_into_left_body())
+}
+
+fn refuse<B>(request: ServiceRequest, reply: &Reply) -> ServiceResponse<EitherBody<B>> {
+    let response: actix_web::HttpResponse<BoxBody> = convert::response(reply);
+    request.into_response(response).map_into_right_body()
 }

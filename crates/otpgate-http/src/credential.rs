@@ -10,6 +10,7 @@ use otpgate_core::secret::AccessToken;
 
 use crate::cookies::Cookies;
 use crate::gate::Mount;
+use crate::glance::{Glance, Watched};
 use crate::profile::Table;
 
 /// What a request carries.
@@ -46,6 +47,7 @@ pub(crate) struct Carriers {
     headers: Vec<&'static Table>,
     bearer: bool,
     cookies: Option<(&'static Table, Arc<Cookies>)>,
+    watched: Watched,
 }
 
 impl Carriers {
@@ -58,7 +60,12 @@ impl Carriers {
             }
         }
         let cookies = mounts.iter().find_map(|m| Some((m.table, Arc::clone(m.cookies.as_ref()?))));
-        Self { headers, bearer, cookies }
+        Self::these(headers, bearer, cookies)
+    }
+
+    fn these(headers: Vec<&'static Table>, bearer: bool, cookies: Option<(&'static Table, Arc<Cookies>)>) -> Self {
+        let watched = Watched::of(&headers, bearer, cookies.is_some());
+        Self { headers, bearer, cookies, watched }
     }
 
     /// The settings of the cookies, where a profile has them.
@@ -66,10 +73,15 @@ impl Carriers {
         self.cookies.as_ref().map(|(_, cookies)| &**cookies)
     }
 
+    /// One pass over the lines, in which most requests show all that they carry: what [`Carriers::read`] would find, too.
+    pub(crate) fn glance<'h>(&self, lines: impl Iterator<Item = (&'h str, &'h [u8])>) -> Option<Glance<'h>> {
+        self.watched.glance(lines)
+    }
+
     /// Reads the credential that `headers` carry.
     pub(crate) fn read<'h>(&self, headers: &'h HeaderMap) -> Credential<'h> {
         let own = self.headers.iter().flat_map(|table| {
-            let lines = headers.get_all(table.carrier).iter();
+            let lines = headers.get_all(&table.carrier).iter();
             // Text that is no token, or no text, is a credential all the same: a bad one.
             lines.map(|v| Credential::One(Carried(v.to_str().unwrap_or_default()), Some(*table)))
         });
@@ -112,7 +124,7 @@ mod tests {
     }
 
     fn read(headers: &HeaderMap, bearer: bool) -> Credential<'_> {
-        Carriers { headers: vec![&identity::TABLE], bearer, cookies: None }.read(headers)
+        Carriers::these(vec![&identity::TABLE], bearer, None).read(headers)
     }
 
     #[test]
@@ -136,10 +148,9 @@ mod tests {
 
     #[test]
     fn w097_header_and_cookie_are_each_switchable_and_together_too_many() {
-        let carriers = |cookies: Cookies| Carriers {
-            headers: if cookies.with_header { vec![&platform::TABLE] } else { Vec::new() },
-            bearer: false,
-            cookies: Some((&platform::TABLE, Arc::new(cookies))),
+        let carriers = |cookies: Cookies| {
+            let headers = if cookies.with_header { vec![&platform::TABLE] } else { Vec::new() };
+            Carriers::these(headers, false, Some((&platform::TABLE, Arc::new(cookies))))
         };
         let both = carriers(Cookies::new());
         let (header, cookie) = (("token", "a"), ("cookie", "__Host-token=b"));
@@ -162,5 +173,61 @@ mod tests {
         let carriers = Carriers::of(&two.unwrap().mounts(), false);
         let headers = HeaderMap::from_iter([("auth-token".parse().unwrap(), HeaderValue::from_static("a"))]);
         assert!(matches!(carriers.read(&headers), Credential::One(..)));
+    }
+
+    #[test]
+    fn a67_one_look_finds_what_a_full_reading_finds_or_leaves_it_to_that() {
+        const LINES: [(&str, &[u8]); 15] = [
+            ("auth-token", b"a"),
+            ("auth-token", b"b"),
+            ("auth-token", b""),
+            ("auth-token", b"\xff"),
+            ("token", b"c"),
+            ("authorization", b"Bearer d"),
+            ("authorization", b"bEARER "),
+            ("authorization", b"bearer"),
+            ("authorization", b"Basic e"),
+            ("authorization", b"bearer \xff"),
+            ("cookie", b"__Host-token=f"),
+            ("cookie", b"x=1"),
+            ("organization-id", b"o"),
+            ("host", b"example.com"),
+            ("user-agent", b"auth-token"),
+        ];
+        let request = |bits: u32| {
+            let chosen = LINES.iter().enumerate().filter(move |(i, _)| bits >> i & 1 == 1).map(|(_, line)| line);
+            let mut headers = HeaderMap::new();
+            chosen.for_each(|(name, value)| {
+                headers.append(*name, HeaderValue::from_bytes(value).unwrap());
+            });
+            headers
+        };
+        let mut settled = 0;
+        for setting in 0..4 {
+            let cookies = (setting & 1 == 1).then(|| (&platform::TABLE, Arc::new(Cookies::new())));
+            let carriers = Carriers::these(vec![&identity::TABLE, &platform::TABLE], setting & 2 == 2, cookies);
+            for headers in (0..1 << LINES.len()).map(request) {
+                let lines = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+                let Some(glance) = carriers.glance(lines) else { continue };
+                settled += 1;
+                let named: Vec<&[u8]> = headers.get_all("organization-id").iter().map(HeaderValue::as_bytes).collect();
+                assert_eq!(glance.organization.as_slice(), named, "{headers:?}");
+                match (glance.token, carriers.read(&headers)) {
+                    (None, Credential::None) => {}
+                    // What is no text is no token that was ever found good, so that nothing comes of it at once.
+                    (Some((token, _)), read) if !token.is_ascii() => {
+                        assert!(matches!(read, Credential::None | Credential::One(..)), "{headers:?}");
+                    }
+                    (Some((token, table)), Credential::One(carried, of)) => {
+                        assert_eq!(
+                            (token, table.map(|t| t.profile)),
+                            (carried.expose().as_bytes(), of.map(|t| t.profile))
+                        );
+                    }
+                    (glance, read) => panic!("{headers:?}: {glance:?} is not {read:?}"),
+                }
+            }
+        }
+        assert!(settled > 1_000, "{settled}");
     }
 }

@@ -1,5 +1,7 @@
 //! The gate: what the adapters mount.
 
+mod judging;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,17 +9,17 @@ use std::sync::Arc;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use otpgate_core::engine::{LiveSession, Trust};
-use otpgate_core::secret::{AccessToken, DeviceToken};
+use otpgate_core::secret::DeviceToken;
 use otpgate_core::{Engine, Refusal, Tenant};
 
 use crate::builder::{GateBuilder, Guard, Profiles};
 use crate::cookies::Cookies;
-use crate::credential::{Carried, Carriers, Credential};
+use crate::credential::{Carriers, Credential};
 use crate::operation::{Done, Fault};
-use crate::origin::{self, Site};
+use crate::origin::Site;
 use crate::peer::PeerPolicy;
+use crate::places::Places;
 use crate::profile::{At, RouteName, RouteSpec, Table, Wants};
-use crate::verdict::{Judged, Refused, Verdict};
 use crate::verified::Verified;
 use crate::{Body, Reply, device, handler};
 
@@ -28,6 +30,7 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     engine: Engine,
     mounts: Vec<Mount>,
+    places: Places,
     peers: PeerPolicy,
     needs_peer: bool,
     carriers: Carriers,
@@ -114,9 +117,11 @@ impl Gate {
             parts.profiles.without_passwords();
         }
         let mounts = parts.profiles.mounts();
+        let places = mounts.iter().flat_map(|m| m.paths.iter()).map(|(path, _)| path.as_str());
         Self(Arc::new(Inner {
             engine: parts.engine,
             carriers: Carriers::of(&mounts, parts.bearer),
+            places: Places::of(places.chain(parts.jwks_path.as_deref())),
             mounts,
             peers: parts.peers,
             needs_peer: parts.needs_peer,
@@ -142,9 +147,21 @@ impl Gate {
         standard.chain(self.0.jwks_path.as_deref())
     }
 
+    /// Whether a path is one of [`Gate::paths`]; if not, no request with it is the gate's to answer.
+    #[must_use]
+    #[inline]
+    pub fn has_path(&self, path: &str) -> bool {
+        self.0.places.has(path)
+    }
+
     /// Whether a request is the gate's to answer. A CORS preflight is not, even on its paths: CORS stands outside.
     #[must_use]
+    #[inline]
     pub fn route(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Route> {
+        if self.has_path(path) { self.route_of_ours(method, path, headers) } else { None }
+    }
+
+    fn route_of_ours(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Route> {
         if *method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
             return None;
         }
@@ -210,72 +227,6 @@ impl Gate {
         }
     }
 
-    /// Judges the credential of a request that is not the gate's to answer.
-    pub async fn judge(&self, method: &Method, headers: &HeaderMap) -> Judged {
-        let (verdict, table) = match self.known(method, headers) {
-            Known::Verdict(verdict, table) => (verdict, table),
-            Known::Borne(token, table) => (self.judge_token(headers, token.expose(), table).await, table),
-            Known::Baked(token, table) => (self.judge_token(headers, token.expose(), Some(table)).await, Some(table)),
-        };
-        self.judged(verdict, table)
-    }
-
-    /// The verdict where it needs no waiting: nothing came with the request, or a token that was found good of late.
-    #[must_use]
-    pub fn judge_at_once(&self, method: &Method, headers: &HeaderMap) -> Option<Judged> {
-        match self.known(method, headers) {
-            Known::Verdict(verdict, table) => Some(self.judged(verdict, table)),
-            Known::Borne(..) | Known::Baked(..) => None,
-        }
-    }
-
-    /// The verdict as far as it is known without asking anybody.
-    fn known<'h>(&self, method: &Method, headers: &'h HeaderMap) -> Known<'h> {
-        match self.credential(headers) {
-            Credential::None => Known::Verdict(Verdict::Absent, None),
-            Credential::Many(table) => Known::Verdict(Verdict::Refused(Refused::ManyCredentials), table),
-            Credential::One(token, table) => match self.seen(headers, token.expose(), table) {
-                Some(verdict) => Known::Verdict(verdict, table),
-                None => Known::Borne(token, table),
-            },
-            Credential::Cookie(_, table) if !self.may_act_by_cookie(method, headers) => {
-                Known::Verdict(Verdict::Refused(Refused::CrossSite), Some(table))
-            }
-            Credential::Cookie(token, table) => match self.seen(headers, token.expose(), Some(table)) {
-                Some(verdict) => Known::Verdict(verdict, Some(table)),
-                None => Known::Baked(token, table),
-            },
-        }
-    }
-
-    fn seen(&self, headers: &HeaderMap, token: &str, table: Option<&'static Table>) -> Option<Verdict> {
-        let live = self.0.verified.as_ref()?.get(self.engine(), token)?;
-        Some(self.act(headers, live, table))
-    }
-
-    async fn judge_token(&self, headers: &HeaderMap, token: &str, table: Option<&'static Table>) -> Verdict {
-        let found = match &self.0.verified {
-            Some(verified) => verified.find(self.engine(), token).await,
-            None => self.engine().session(&AccessToken::new(token)).await.map(Arc::new),
-        };
-        match found {
-            Ok(live) => self.act(headers, live, table),
-            Err(Refusal::NotAuthenticated) => Verdict::Refused(Refused::Invalid),
-            Err(_) => Verdict::Unavailable,
-        }
-    }
-
-    /// Whether a token in a cookie counts: for what changes nothing, and for pages of our own.
-    pub(crate) fn may_act_by_cookie(&self, method: &Method, headers: &HeaderMap) -> bool {
-        let own = || self.0.carriers.cookies().is_some_and(|cookies| cookies.site(headers) == Site::Own);
-        !origin::may_change(method, headers) || own()
-    }
-
-    fn judged(&self, verdict: Verdict, table: Option<&'static Table>) -> Judged {
-        let first = || self.0.mounts.first().map_or(&crate::profile::identity::TABLE, |mount| mount.table);
-        Judged::new(verdict, table.unwrap_or_else(first), self.clone())
-    }
-
     /// How many tokens are kept whose sessions were found good, whether or not they still are.
     #[must_use]
     pub fn cached(&self) -> usize {
@@ -290,17 +241,6 @@ impl Gate {
 
     pub(crate) fn credential<'h>(&self, headers: &'h HeaderMap) -> Credential<'h> {
         self.0.carriers.read(headers)
-    }
-
-    /// The verdict on a good session, by what else the request says of it.
-    fn act(&self, headers: &HeaderMap, live: Arc<LiveSession>, table: Option<&'static Table>) -> Verdict {
-        if !self.takes(&live, table) {
-            return Verdict::Refused(Refused::ForeignProfile);
-        }
-        if table.is_some_and(|table| !(table.agrees)(headers, &live, self.engine())) {
-            return Verdict::Refused(Refused::ForeignBinding);
-        }
-        handler::act_for(headers, live)
     }
 
     /// Whether a session may come in the carrier of this profile.
@@ -342,13 +282,6 @@ impl Gate {
             }
         }
     }
-}
-
-/// What is known of a request without asking anybody: the verdict, or the token whose session has to be asked for.
-enum Known<'h> {
-    Verdict(Verdict, Option<&'static Table>),
-    Borne(Carried<'h>, Option<&'static Table>),
-    Baked(AccessToken, &'static Table),
 }
 
 impl fmt::Debug for Gate {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::USER_AGENT;
-use otpgate_core::engine::{Caller, FlowOpened, LiveSession};
+use otpgate_core::engine::{Caller, FlowOpened};
 use otpgate_core::secret::AccessToken;
-use otpgate_core::{Agent, Profile, Refusal};
+use otpgate_core::{Agent, Refusal};
 use serde_json::{Map, Value};
 
 use crate::cookies::Cookies;
@@ -16,7 +16,6 @@ use crate::gate::Mount;
 use crate::operation::{Done, Fault, Operation};
 use crate::origin::{self, Site};
 use crate::profile::{Asked, At, BodyUse, LARGEST_BATCH, RouteName, RouteSpec, Table};
-use crate::verdict::{Refused, Session, Verdict};
 use crate::{Body, Gate, Reply, json, language};
 
 pub(crate) async fn run(
@@ -220,22 +219,5 @@ async fn perform(
             engine.expire(caller, claim, &token).await?;
             Ok(Done::LoggedOut)
         }
-    }
-}
-
-/// The session with the organisation that the request names; only sessions of `identity` know organisations.
-pub(crate) fn act_for(headers: &HeaderMap, live: Arc<LiveSession>) -> Verdict {
-    let mut named = headers.get_all("organization-id").iter();
-    let (first, second) = (named.next(), named.next());
-    if live.profile != Profile::Identity {
-        return Verdict::Session(Session::new(live, None));
-    }
-    let Some(first) = first else { return Verdict::Session(Session::new(live, None)) };
-    let name = first.to_str().ok().filter(|n| second.is_none() && !n.is_empty()).map(str::to_owned);
-    match name {
-        Some(name) if live.organization == name || live.organizations.contains(&name) => {
-            Verdict::Session(Session::new(live, Some(name)))
-        }
-        _ => Verdict::Refused(Refused::ForeignOrganization),
     }
 }

@@ -1,40 +1,85 @@
 //! What the layer found out about a request, and what extractors answer from it.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::time::Duration;
 
-use otpgate_core::Refusal;
-use otpgate_core::engine::LiveSession;
+use otpgate_core::engine::{LiveSession, Sighting};
+use otpgate_core::{Profile, Refusal};
 
 use crate::operation::Fault;
 use crate::profile::Table;
 use crate::{Gate, Reply};
 
 /// A session that was found good for this request. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Session {
-    live: Arc<LiveSession>,
-    organization: Option<String>,
+    sighting: Sighting,
+    acts_for: ActsFor,
+}
+
+/// Which of the session's organisations a request acts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ActsFor {
+    Default,
+    /// That at this place of the list.
+    Listed(u32),
+}
+
+/// The organisation that a request names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Named<'h> {
+    Nothing,
+    One(&'h [u8]),
+    /// More than one, which is none.
+    Many,
 }
 
 impl Session {
-    pub(crate) fn new(live: Arc<LiveSession>, organization: Option<String>) -> Self {
-        Self { live, organization }
+    /// The session, acting for the organisation that the request names if that is one of its own: only sessions of `identity`
+    /// know organisations.
+    pub(crate) fn acting_for(sighting: Sighting, named: Named<'_>) -> Result<Self, Refused> {
+        let live = sighting.session();
+        let acts_for = match named {
+            _ if live.profile != Profile::Identity => ActsFor::Default,
+            Named::Nothing => ActsFor::Default,
+            Named::One(name) if name.is_empty() || !name.iter().all(u8::is_ascii) => {
+                return Err(Refused::ForeignOrganization);
+            }
+            Named::One(name) if live.organization.as_bytes() == name => ActsFor::Default,
+            Named::One(name) => {
+                let mut listed = live.organizations.iter().zip(0..);
+                let at = listed.find_map(|(listed, at)| (listed.as_bytes() == name).then_some(at));
+                ActsFor::Listed(at.ok_or(Refused::ForeignOrganization)?)
+            }
+            Named::Many => return Err(Refused::ForeignOrganization),
+        };
+        Ok(Self { sighting, acts_for })
     }
 
     /// The organisation that this request acts for: that of its `organization-id` header, else the user's default one.
     #[must_use]
     pub fn organization(&self) -> &str {
-        self.organization.as_deref().unwrap_or(&self.live.organization)
+        let listed = match self.acts_for {
+            ActsFor::Default => None,
+            ActsFor::Listed(at) => self.organizations.get(at as usize),
+        };
+        listed.map_or(&self.organization, |name| name)
     }
 }
+
+impl PartialEq for Session {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other && self.acts_for == other.acts_for
+    }
+}
+
+impl Eq for Session {}
 
 impl Deref for Session {
     type Target = LiveSession;
 
     fn deref(&self) -> &LiveSession {
-        &self.live
+        self.sighting.session()
     }
 }
 
@@ -122,8 +167,8 @@ impl Judged {
         if needs.role.as_ref().is_some_and(|role| !session.roles.contains(role)) {
             return Err(self.refuse(Refusal::Forbidden));
         }
-        let age = self.gate.engine().now().since(session.authenticated_at);
-        if needs.fresh.is_some_and(|most| age >= most) {
+        let too_old = |most: Duration| self.gate.engine().now().since(session.authenticated_at) >= most;
+        if needs.fresh.is_some_and(too_old) {
             return Err(self.refuse(Refusal::NotFresh));
         }
         Ok(session)
@@ -133,6 +178,7 @@ impl Judged {
     ///
     /// # Errors
     /// As [`Judged::session`].
+    #[inline]
     pub fn maybe_session(&self) -> Result<Option<Session>, Box<Reply>> {
         match &self.verdict {
             Verdict::Session(session) => Ok(Some(session.clone())),

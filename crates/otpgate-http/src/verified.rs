@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use otpgate_core::engine::{LiveSession, Sighting};
 use otpgate_core::secret::AccessToken;
@@ -16,8 +15,8 @@ use quick_cache::{Equivalent, Weighter};
 /// Memory for what was found good, unless the host says otherwise: some 60 000 tokens.
 pub(crate) const USUAL: usize = 64 * 1024 * 1024;
 
-/// What an entry takes besides its texts: the map's place for it, the session, and what the allocator adds.
-const OVERHEAD: usize = 256;
+/// What an entry takes besides what it points to: its place in the map, and what a map and an allocator keep free.
+const PLACE: usize = 128;
 
 /// The sessions behind tokens that have verified, at most so many bytes of them; nothing else gets in, so junk throws nothing out.
 ///
@@ -39,7 +38,7 @@ impl Verified {
     /// Room for about `bytes`, texts and overhead together.
     pub(crate) fn new(bytes: usize) -> Self {
         let (tokens, sessions) = (bytes / 4 * 3, bytes / 4);
-        let of = |bytes: usize| (bytes / (2 * OVERHEAD), u64::try_from(bytes).unwrap_or(u64::MAX));
+        let of = |bytes: usize| (bytes / 512, u64::try_from(bytes).unwrap_or(u64::MAX));
         let ((n, most), (m, at_most)) = (of(tokens), of(sessions));
         Self { tokens: Cache::with_weighter(n, most, Bytes), sessions: Cache::with_weighter(m, at_most, Bytes) }
     }
@@ -50,14 +49,17 @@ impl Verified {
     }
 
     /// The session of a token that was seen, if what was seen still holds. Waits for nothing and allocates nothing.
-    pub(crate) fn get(&self, engine: &Engine, token: &str) -> Option<Arc<LiveSession>> {
+    #[inline]
+    pub(crate) fn get(&self, engine: &Engine, token: &[u8]) -> Option<Sighting> {
         let Seen { ends, sighting } = self.tokens.get(&Presented(token))?;
-        engine.holds(&sighting, ends).then(|| sighting.into_session())
+        engine.holds(&sighting, ends).then_some(sighting)
     }
 
     /// The session of a token, from the store where nothing that was seen holds any more.
-    pub(crate) async fn find(&self, engine: &Engine, token: &str) -> Result<Arc<LiveSession>, Refusal> {
-        let (ends, found) = match self.tokens.get(&Presented(token)).filter(|seen| engine.now() < seen.ends) {
+    pub(crate) async fn find(&self, engine: &Engine, token: &str) -> Result<Sighting, Refusal> {
+        let seen = self.tokens.get(&Presented(token.as_bytes())).filter(|seen| engine.now() < seen.ends);
+        let (ends, found) = match seen {
+            Some(seen) if engine.holds(&seen.sighting, seen.ends) => return Ok(seen.sighting),
             // A signature that was good is good; what has changed is the session, or what is known of it.
             Some(seen) => (seen.ends, engine.look_again(&seen.sighting).await),
             None => {
@@ -72,15 +74,14 @@ impl Verified {
         };
         match found {
             Ok(sighting) => {
-                let session = Arc::clone(sighting.session());
-                self.sessions.insert(session.id, sighting.clone());
-                self.tokens.insert(Token(AccessToken::new(token)), Seen { ends, sighting });
-                Ok(session)
+                self.sessions.insert(sighting.session().id, sighting.clone());
+                self.tokens.insert(Token(AccessToken::new(token)), Seen { ends, sighting: sighting.clone() });
+                Ok(sighting)
             }
             Err(refusal) => {
                 // It would be of no use any more. After a failure of the store it may be: then only its session is asked for.
                 if refusal == Refusal::NotAuthenticated {
-                    self.tokens.remove(&Presented(token));
+                    self.tokens.remove(&Presented(token.as_bytes()));
                 }
                 Err(refusal)
             }
@@ -99,30 +100,33 @@ impl fmt::Debug for Verified {
 struct Token(AccessToken);
 
 /// A token that is looked for.
-struct Presented<'a>(&'a str);
+struct Presented<'a>(&'a [u8]);
 
 impl Hash for Token {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Presented(self.0.expose()).hash(state);
+        Presented(self.0.expose().as_bytes()).hash(state);
     }
 }
 
+/// Its end is hashed, which holds the signature: what has verified differs there from all else that has, and nothing else is in the
+/// map.
 impl Hash for Presented<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        const END: usize = 64;
+        state.write(&self.0[self.0.len().saturating_sub(END)..]);
     }
 }
 
 /// All bytes. What it takes tells nothing: two that differ meet only where a hash is the same whose seed nobody knows.
 impl Equivalent<Token> for Presented<'_> {
     fn equivalent(&self, key: &Token) -> bool {
-        self.0 == key.0.expose()
+        self.0 == key.0.expose().as_bytes()
     }
 }
 
 impl PartialEq for Token {
     fn eq(&self, other: &Self) -> bool {
-        Presented(self.0.expose()).equivalent(other)
+        Presented(self.0.expose().as_bytes()).equivalent(other)
     }
 }
 
@@ -133,22 +137,24 @@ impl Eq for Token {}
 struct Bytes;
 
 impl Bytes {
+    /// A session, by its texts and the pieces of memory that hold them. Whoever shares it weighs it too: more than there is, never less.
     fn of(session: &LiveSession) -> usize {
+        const PIECE: usize = 24;
         let lists = session.roles.iter().chain(&session.organizations);
-        let listed: usize = lists.map(|text| text.len() + size_of::<String>()).sum();
+        let listed: usize = lists.map(|text| text.len() + size_of::<String>() + PIECE).sum();
         let texts = session.user_id.as_str().len() + session.tenant.as_str().len() + session.organization.len();
-        OVERHEAD + size_of::<LiveSession>() + texts + listed
+        size_of::<LiveSession>() + texts + listed + 6 * PIECE
     }
 }
 
 impl Weighter<Token, Seen> for Bytes {
     fn weight(&self, token: &Token, seen: &Seen) -> u64 {
-        (token.0.expose().len() + Self::of(seen.sighting.session())) as u64
+        (PLACE + token.0.expose().len() + Self::of(seen.sighting.session())) as u64
     }
 }
 
 impl Weighter<SessionId, Sighting> for Bytes {
     fn weight(&self, _: &SessionId, sighting: &Sighting) -> u64 {
-        Self::of(sighting.session()) as u64
+        (PLACE + Self::of(sighting.session())) as u64
     }
 }

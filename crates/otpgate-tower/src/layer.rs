@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Extensions;
-use otpgate_http::{Gate, Needs};
+use otpgate_http::{Gate, Judged, Needs, Reply};
 use tower_layer::Layer;
 
 use crate::GateService;
@@ -13,12 +13,14 @@ use crate::GateService;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub IpAddr);
 
-/// Puts a [`Gate`] in front of a service.
+/// Puts a [`Gate`] in front of a service. Cheap to make and to clone: axum does both for every request, unless the host has given its
+/// router a state.
 #[derive(Clone, Debug)]
 pub struct GateLayer {
     pub(crate) gate: Gate,
     pub(crate) mode: Mode,
-    pub(crate) needs: Arc<Needs>,
+    /// Only of a layer that refuses; others have none to copy.
+    pub(crate) needs: Option<Arc<Needs>>,
     pub(crate) peer: fn(&Extensions) -> Option<IpAddr>,
 }
 
@@ -29,8 +31,6 @@ pub(crate) enum Mode {
     Mount,
     /// Judges only.
     Judge,
-    /// Judges, and refuses what has no session.
-    Require,
 }
 
 impl GateLayer {
@@ -49,11 +49,16 @@ impl GateLayer {
     /// Refuses every request without a good session that has what it needs.
     #[must_use]
     pub fn required(gate: Gate, needs: Needs) -> Self {
-        Self { needs: Arc::new(needs), ..Self::of(gate, Mode::Require) }
+        Self { needs: Some(Arc::new(needs)), ..Self::of(gate, Mode::Judge) }
     }
 
     fn of(gate: Gate, mode: Mode) -> Self {
-        Self { gate, mode, needs: Arc::default(), peer: own_peer }
+        Self { gate, mode, needs: None, peer: own_peer }
+    }
+
+    /// What this layer refuses of what was judged.
+    pub(crate) fn refusal(&self, judged: &Judged) -> Option<Box<Reply>> {
+        judged.session_with(self.needs.as_deref()?).err()
     }
 
     /// Reads the socket's address by `peer` where no [`PeerAddr`] is set.

@@ -1,15 +1,15 @@
 //! The service: routes a request to the gate or to the inner service.
 
 use std::error::Error;
+use std::future::ready;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use otpgate_http::{Body, Gate, Judged, Needs, Reply, Route};
+use otpgate_http::{Body, Gate, Judged, Reply, Route};
 use tower_service::Service;
 
 use crate::layer::Mode;
@@ -41,25 +41,24 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let GateLayer { gate, mode, needs, peer } = &self.layer;
+        let GateLayer { gate, mode, peer, .. } = &self.layer;
         if *mode == Mode::Mount
             && let Some(route) = gate.route(request.method(), request.uri().path(), request.headers())
         {
             let peer = request.extensions().get::<PeerAddr>().map(|p| p.0).or_else(|| peer(request.extensions()));
             return ResponseFuture::asked(Box::pin(answer(gate.clone(), route, peer, request)));
         }
-        let known = known(gate, &request);
-        if *mode != Mode::Require
-            && let Some(judged) = known
-        {
+        if let Some(judged) = known(gate, &request) {
+            if let Some(reply) = self.layer.refusal(&judged) {
+                return ResponseFuture::asked(Box::pin(ready(Ok(respond(*reply)))));
+            }
             request.extensions_mut().insert(judged);
             return ResponseFuture::straight(self.inner.call(request));
         }
         // The service that was polled ready is the one to call; its clone waits for the next request.
         let next = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, next);
-        let needs = (*mode == Mode::Require).then(|| Arc::clone(needs));
-        ResponseFuture::asked(Box::pin(judge(gate.clone(), needs, known, inner, request)))
+        ResponseFuture::asked(Box::pin(judge(self.layer.clone(), inner, request)))
     }
 }
 
@@ -89,22 +88,15 @@ where
 }
 
 async fn judge<S, B, R>(
-    gate: Gate,
-    needs: Option<Arc<Needs>>,
-    known: Option<Judged>,
+    layer: GateLayer,
     mut inner: S,
     mut request: Request<B>,
 ) -> Result<Response<GateBody<R>>, S::Error>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    let judged = match known {
-        Some(judged) => judged,
-        None => gate.judge(request.method(), request.headers()).await,
-    };
-    if let Some(needs) = needs
-        && let Err(reply) = judged.session_with(&needs)
-    {
+    let judged = layer.gate.judge(request.method(), request.headers()).await;
+    if let Some(reply) = layer.refusal(&judged) {
         return Ok(respond(*reply));
     }
     request.extensions_mut().insert(judged);

@@ -170,7 +170,7 @@ mod actix_side {
         type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
 
         fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-            let judged = judged(request);
+            let judged = judged(request).map(|judged| judged.clone());
             Box::pin(async move { Ok(shared::user(&judged?).await?) })
         }
     }

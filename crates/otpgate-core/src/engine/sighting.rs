@@ -35,32 +35,36 @@ impl Believed {
 }
 
 /// A session as the store had it a moment ago, with what it takes to tell whether that still holds: [`Engine::holds`]. Cheap to
-/// clone.
+/// clone: one pointer.
 #[derive(Clone)]
-pub struct Sighting {
-    session: Arc<LiveSession>,
+pub struct Sighting(Arc<Sighted>);
+
+/// In this order, so that whoever asks whether it holds has fetched the beginning of the session too.
+#[repr(C)]
+struct Sighted {
     until: Timestamp,
     mark: Mark,
+    session: LiveSession,
 }
 
 impl Sighting {
-    /// The session.
+    /// A session that was found good for one request: it holds for none that follows.
     #[must_use]
-    pub fn session(&self) -> &Arc<LiveSession> {
-        &self.session
+    pub fn once(session: LiveSession) -> Self {
+        Self(Arc::new(Sighted { until: Timestamp::from_millis(i64::MIN), mark: Mark::NONE, session }))
     }
 
-    /// The session alone.
+    /// The session.
     #[must_use]
-    pub fn into_session(self) -> Arc<LiveSession> {
-        self.session
+    pub fn session(&self) -> &LiveSession {
+        &self.0.session
     }
 
     /// Whether a token that says this is of this session.
     #[must_use]
     pub fn is_of(&self, believed: &Believed) -> bool {
         let Believed { session, user, tenant, profile, ends: _ } = believed;
-        let live = &*self.session;
+        let live = self.session();
         (session, user, tenant, profile) == (&live.id, &live.user_id, &live.tenant, &live.profile)
     }
 }
@@ -68,8 +72,8 @@ impl Sighting {
 impl fmt::Debug for Sighting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sighting")
-            .field("session", &self.session.id)
-            .field("until", &self.until)
+            .field("session", &self.0.session.id)
+            .field("until", &self.0.until)
             .finish_non_exhaustive()
     }
 }
@@ -98,7 +102,7 @@ impl Engine {
     /// # Errors
     /// [`Refusal::NotAuthenticated`], [`Refusal::Unavailable`].
     pub async fn look_again(&self, before: &Sighting) -> Result<Sighting, Refusal> {
-        let live = &before.session;
+        let live = before.session();
         self.sight(live.id, &live.tenant, &live.user_id, live.profile).await
     }
 
@@ -107,7 +111,8 @@ impl Engine {
     #[must_use]
     pub fn holds(&self, sighting: &Sighting, ends: Timestamp) -> bool {
         let (shown, now) = self.0.clock.read();
-        let stands = now < ends && now < sighting.until && self.0.revocations.stands(sighting.mark, shown);
+        let Sighted { until, mark, .. } = &*sighting.0;
+        let stands = now < ends && now < *until && self.0.revocations.stands(*mark, shown);
         stands && !self.0.closing.is_over()
     }
 
@@ -124,6 +129,6 @@ impl Engine {
         // Before the load: a revocation that ran beside it has moved on by the time that it is acknowledged.
         let mark = inner.revocations.mark(&owner);
         let (live, until) = inner.find(id, tenant, user, profile).await?;
-        Ok(Sighting { session: Arc::new(live), until: until.min(now.plus(LONGEST_BELIEF)), mark })
+        Ok(Sighting(Arc::new(Sighted { until: until.min(now.plus(LONGEST_BELIEF)), mark, session: live })))
     }
 }

@@ -3,7 +3,7 @@
 mod read;
 mod words;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use otpgate_core::engine::{FlowOpened, LiveSession, LoggedIn};
 use otpgate_core::policy::Bucket;
 use otpgate_core::{Engine, Identifier, Profile, Refusal};
@@ -25,13 +25,13 @@ static WEB_ROUTES: [RouteSpec; 9] = routes::<true>();
 const fn table<const WEB: bool>(base: &'static str, routes: &'static [RouteSpec]) -> Table {
     Table {
         profile: Profile::Engine,
-        carrier: "cap_authorization",
+        carrier: HeaderName::from_static("cap_authorization"),
         base,
         routes,
         counts_malformed: false,
         encode: encode::<WEB>,
         refuse: words::refuse,
-        agrees,
+        agrees: Some(agrees),
     }
 }
 
@@ -132,16 +132,18 @@ fn session<const WEB: bool>(done: LoggedIn, at: At<'_>) -> (Option<Auth>, Option
     (Some(Auth { token: done.access.expose().to_owned(), key }), Some(shown.then_some(user)))
 }
 
+static BRAND: HeaderName = HeaderName::from_static("cap_brand");
+static DEVICE: HeaderName = HeaderName::from_static("cap_device_id");
+static IDENTIFIER_TYPE: HeaderName = HeaderName::from_static("cap_identifier_type");
+static IDENTIFIER: HeaderName = HeaderName::from_static("cap_identifier_value");
+static MOBILE_NUMBER: HeaderName = HeaderName::from_static("cap_mobile");
+
 /// The gateway headers beside `cap_authorization`: what they name is what the session is bound to.
 fn agrees(headers: &HeaderMap, live: &LiveSession, engine: &Engine) -> bool {
     let read = |name| one(headers, name);
-    let (Ok(brand), Ok(device), Ok(kind), Ok(value), Ok(mobile)) = (
-        read("cap_brand"),
-        read("cap_device_id"),
-        read("cap_identifier_type"),
-        read("cap_identifier_value"),
-        read("cap_mobile"),
-    ) else {
+    let (Ok(brand), Ok(device), Ok(kind), Ok(value), Ok(mobile)) =
+        (read(&BRAND), read(&DEVICE), read(&IDENTIFIER_TYPE), read(&IDENTIFIER), read(&MOBILE_NUMBER))
+    else {
         return false;
     };
     let named = match (kind, value) {
@@ -163,7 +165,7 @@ fn agrees(headers: &HeaderMap, live: &LiveSession, engine: &Engine) -> bool {
 }
 
 /// The one value of a header; nothing when it is not there, an error when it is there twice or is no text.
-fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ()> {
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

@@ -1,6 +1,6 @@
 //! Profile `identity`: `/identity/user/..`, header `auth-token`, bodies `{status, data?, message}`.
 
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 use otpgate_core::policy::Bucket;
 use otpgate_core::secret::RefreshToken;
 use otpgate_core::{Code, Identifier, Password, Profile, Refusal, User};
@@ -13,7 +13,7 @@ use crate::operation::{Done, Fault, Operation};
 
 pub(crate) static TABLE: Table = Table {
     profile: Profile::Identity,
-    carrier: "auth-token",
+    carrier: HeaderName::from_static("auth-token"),
     base: "/identity/user",
     routes: &[
         route(
@@ -40,7 +40,7 @@ pub(crate) static TABLE: Table = Table {
     counts_malformed: false,
     encode: |done, _| encode(done),
     refuse: |fault, _| refuse(fault),
-    agrees: |_, _, _| true,
+    agrees: None,
 };
 
 fn email(body: &Map<String, Value>) -> Result<Identifier, Fault> {

@@ -6,7 +6,7 @@ pub(crate) mod platform;
 
 use std::fmt;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use otpgate_core::engine::LiveSession;
 use otpgate_core::policy::Bucket;
 use otpgate_core::{Engine, Profile, Tenant};
@@ -30,7 +30,7 @@ const LARGEST_BODY: usize = 8 * 1024;
 pub(crate) struct Table {
     pub(crate) profile: Profile,
     /// The header that carries its access token.
-    pub(crate) carrier: &'static str,
+    pub(crate) carrier: HeaderName,
     /// Where its routes begin; a prefix may stand before.
     pub(crate) base: &'static str,
     pub(crate) routes: &'static [RouteSpec],
@@ -39,8 +39,8 @@ pub(crate) struct Table {
     pub(crate) encode: fn(Done, At<'_>) -> Reply,
     pub(crate) refuse: fn(Fault, At<'_>) -> Reply,
     /// Whether the other headers of a request that is not the gate's say of a session in this profile's carrier what it is
-    /// bound to.
-    pub(crate) agrees: fn(&HeaderMap, &LiveSession, &Engine) -> bool,
+    /// bound to; nothing where the profile knows no such headers.
+    pub(crate) agrees: Option<fn(&HeaderMap, &LiveSession, &Engine) -> bool>,
 }
 
 /// One route of a profile.

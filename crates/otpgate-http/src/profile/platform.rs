@@ -1,6 +1,6 @@
 //! Profile `platform`: `/api/user/..`, header `token`, bare objects and `{error}`.
 
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 use otpgate_core::policy::Bucket;
 use otpgate_core::{Code, Identifier, Password, Profile, Refusal, Tenant, User};
 use serde::Serialize;
@@ -14,7 +14,7 @@ const LIMITED: &[Bucket] = &[Bucket::Platform];
 
 pub(crate) static TABLE: Table = Table {
     profile: Profile::Platform,
-    carrier: "token",
+    carrier: HeaderName::from_static("token"),
     base: "/api/user",
     routes: &[
         route(RouteName::SignIn, Method::POST, "/signin", LIMITED, BodyUse::Json, |body, _| {
@@ -55,7 +55,7 @@ pub(crate) static TABLE: Table = Table {
     counts_malformed: true,
     encode: |done, _| encode(done),
     refuse: |fault, _| refuse(fault),
-    agrees: |_, _, _| true,
+    agrees: None,
 };
 
 /// Texts that are there and not blank, or the sentence that asks for them.

@@ -22,6 +22,11 @@ pub(in crate::engine) struct Mark {
     stamp: u64,
 }
 
+impl Mark {
+    /// Taken by nobody: no stamp will have moved so often.
+    pub(in crate::engine) const NONE: Self = Self { lane: 0, stamp: u64::MAX };
+}
+
 /// The counters as this node knows them.
 ///
 /// A *stamp* moves whenever something of its lane may have ended: with a revocation of this node, after its write and before

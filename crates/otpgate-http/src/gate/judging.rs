@@ -1,0 +1,156 @@
+//! What the gate says of a request's credential.
+
+use http::{HeaderMap, HeaderName, Method};
+use otpgate_core::Refusal;
+use otpgate_core::engine::{LiveSession, Sighting};
+use otpgate_core::secret::AccessToken;
+
+use super::Gate;
+use crate::credential::{Carried, Credential};
+use crate::glance::ORGANIZATION;
+use crate::origin::{self, Site};
+use crate::profile::{Table, identity};
+use crate::verdict::{Judged, Named, Refused, Session, Verdict};
+
+static ORGANIZATION_ID: HeaderName = HeaderName::from_static(ORGANIZATION);
+
+impl Gate {
+    /// Judges the credential of a request that is not the gate's to answer.
+    pub async fn judge(&self, method: &Method, headers: &HeaderMap) -> Judged {
+        let (verdict, table) = match self.known(method, headers) {
+            Known::Verdict(verdict, table) => (verdict, table),
+            Known::Borne(token, table) => (self.judge_token(headers, token.expose(), table).await, table),
+            Known::Baked(token, table) => (self.judge_token(headers, token.expose(), Some(table)).await, Some(table)),
+        };
+        self.judged(verdict, table)
+    }
+
+    /// The verdict where it needs no waiting: nothing came with the request, or a token that was found good of late.
+    #[must_use]
+    pub fn judge_at_once(&self, method: &Method, headers: &HeaderMap) -> Option<Judged> {
+        match self.look(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))) {
+            Look::Settled(judged) => Some(judged),
+            Look::Unseen => None,
+            Look::Closer => self.look_closer(method, headers),
+        }
+    }
+
+    /// The same where one look at the header lines tells it, names in lower case: for a framework that keeps them in a type of its
+    /// own. What [`Gate::judge`] would say, or nothing.
+    pub fn glance<'h>(&self, lines: impl IntoIterator<Item = (&'h str, &'h [u8])>) -> Option<Judged> {
+        match self.look(lines.into_iter()) {
+            Look::Settled(judged) => Some(judged),
+            Look::Unseen | Look::Closer => None,
+        }
+    }
+
+    fn look<'h>(&self, lines: impl Iterator<Item = (&'h str, &'h [u8])>) -> Look {
+        let Some(glance) = self.0.carriers.glance(lines) else { return Look::Closer };
+        let Some((token, table)) = glance.token else { return Look::Settled(self.judged(Verdict::Absent, None)) };
+        if table.is_some_and(|table| table.agrees.is_some()) {
+            return Look::Closer;
+        }
+        let seen = self.0.verified.as_ref().and_then(|verified| verified.get(self.engine(), token));
+        let Some(sighting) = seen else { return Look::Unseen };
+        let named = glance.organization.map_or(Named::Nothing, Named::One);
+        Look::Settled(self.judged(self.act(sighting, table, |_| true, named), table))
+    }
+
+    fn look_closer(&self, method: &Method, headers: &HeaderMap) -> Option<Judged> {
+        let seen = |token: &str, table| {
+            let sighting = self.0.verified.as_ref()?.get(self.engine(), token.as_bytes())?;
+            Some(self.judged(self.act_on(headers, sighting, table), table))
+        };
+        match self.known(method, headers) {
+            Known::Verdict(verdict, table) => Some(self.judged(verdict, table)),
+            Known::Borne(token, table) => seen(token.expose(), table),
+            Known::Baked(token, table) => seen(token.expose(), Some(table)),
+        }
+    }
+
+    /// What the request itself tells, before anybody is asked about its token.
+    fn known<'h>(&self, method: &Method, headers: &'h HeaderMap) -> Known<'h> {
+        match self.credential(headers) {
+            Credential::None => Known::Verdict(Verdict::Absent, None),
+            Credential::Many(table) => Known::Verdict(Verdict::Refused(Refused::ManyCredentials), table),
+            Credential::One(token, table) => Known::Borne(token, table),
+            Credential::Cookie(_, table) if !self.may_act_by_cookie(method, headers) => {
+                Known::Verdict(Verdict::Refused(Refused::CrossSite), Some(table))
+            }
+            Credential::Cookie(token, table) => Known::Baked(token, table),
+        }
+    }
+
+    async fn judge_token(&self, headers: &HeaderMap, token: &str, table: Option<&'static Table>) -> Verdict {
+        let found = match &self.0.verified {
+            Some(verified) => verified.find(self.engine(), token).await,
+            None => self.engine().session(&AccessToken::new(token)).await.map(Sighting::once),
+        };
+        match found {
+            Ok(sighting) => self.act_on(headers, sighting, table),
+            Err(Refusal::NotAuthenticated) => Verdict::Refused(Refused::Invalid),
+            Err(_) => Verdict::Unavailable,
+        }
+    }
+
+    /// Whether a token in a cookie counts: for what changes nothing, and for pages of our own.
+    pub(crate) fn may_act_by_cookie(&self, method: &Method, headers: &HeaderMap) -> bool {
+        let own = || self.0.carriers.cookies().is_some_and(|cookies| cookies.site(headers) == Site::Own);
+        !origin::may_change(method, headers) || own()
+    }
+
+    fn judged(&self, verdict: Verdict, table: Option<&'static Table>) -> Judged {
+        let first = || self.0.mounts.first().map_or(&identity::TABLE, |mount| mount.table);
+        Judged::new(verdict, table.unwrap_or_else(first), self.clone())
+    }
+
+    /// The verdict on a good session, by what else the request says of it.
+    fn act_on(&self, headers: &HeaderMap, sighting: Sighting, table: Option<&'static Table>) -> Verdict {
+        let agrees = |live: &LiveSession| {
+            table.and_then(|table| table.agrees).is_none_or(|agrees| agrees(headers, live, self.engine()))
+        };
+        self.act(sighting, table, agrees, named(headers))
+    }
+
+    fn act(
+        &self,
+        sighting: Sighting,
+        table: Option<&'static Table>,
+        agrees: impl Fn(&LiveSession) -> bool,
+        named: Named<'_>,
+    ) -> Verdict {
+        if !self.takes(sighting.session(), table) {
+            return Verdict::Refused(Refused::ForeignProfile);
+        }
+        if !agrees(sighting.session()) {
+            return Verdict::Refused(Refused::ForeignBinding);
+        }
+        Session::acting_for(sighting, named).map_or_else(Verdict::Refused, Verdict::Session)
+    }
+}
+
+/// What one look at the header lines settles.
+enum Look {
+    Settled(Judged),
+    /// One token, of which nothing is known here.
+    Unseen,
+    /// More than one look settles.
+    Closer,
+}
+
+/// What is known of a request without asking anybody: the verdict, or the token whose session has to be asked for.
+enum Known<'h> {
+    Verdict(Verdict, Option<&'static Table>),
+    Borne(Carried<'h>, Option<&'static Table>),
+    Baked(AccessToken, &'static Table),
+}
+
+/// The organisation that a request names.
+fn named(headers: &HeaderMap) -> Named<'_> {
+    let mut lines = headers.get_all(&ORGANIZATION_ID).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => Named::Nothing,
+        (Some(line), None) => Named::One(line.as_bytes()),
+        (Some(_), Some(_)) => Named::Many,
+    }
+}
