@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use otpgate_core::{Clock as _, ConfigErrorKind, Key, Store, SystemClock};
@@ -50,9 +51,10 @@ async fn a110_no_counter_is_left_without_its_end_by_a_kill() {
     let mut server = Server::start(Kind::Redis).unwrap();
     let store = RedisStore::open(&server.url()).await.unwrap();
     for kill in 0..3u8 {
+        let counted = Arc::new(AtomicU64::new(0));
         let writers: Vec<_> = (0..16u8)
             .map(|writer| {
-                let store = store.clone();
+                let (store, counted) = (store.clone(), Arc::clone(&counted));
                 tokio::spawn(async move {
                     for n in 0u64.. {
                         let mut key = [kill; 32];
@@ -60,20 +62,24 @@ async fn a110_no_counter_is_left_without_its_end_by_a_kill() {
                         key[24..].copy_from_slice(&n.to_be_bytes());
                         let later = SystemClock.now().plus(Duration::from_secs(3_600));
                         if store.add(&Key(key), 1, later).await.is_err() {
-                            return n;
+                            return;
                         }
+                        counted.fetch_add(1, Ordering::SeqCst);
                     }
-                    0
                 })
             })
             .collect();
-        tokio::time::sleep(Duration::from_millis(100 + 70 * u64::from(kill))).await;
+        let enough = async {
+            while counted.load(Ordering::SeqCst) < 300 + 200 * u64::from(kill) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), enough).await.unwrap();
         server.kill();
-        let mut counted = 0;
         for writer in writers {
-            counted += writer.await.unwrap();
+            writer.await.unwrap();
         }
-        assert!(counted > 100, "kill {kill}: only {counted} were counted");
+        let counted = counted.load(Ordering::SeqCst);
         server.restart().unwrap();
         let mut connection =
             redis::Client::open(server.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
