@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use otpgate_core::{Owner, StoreError, StoreErrorKind};
+use otpgate_core::{StoreError, StoreErrorKind};
 
 /// How many of each kind there are and may be: apart, so that a flood of one kind cannot refuse another.
 #[derive(Debug)]
@@ -11,9 +11,9 @@ pub(crate) struct Budgets {
 }
 
 impl Budgets {
-    /// The budget of records that belong to `owner`, or to nobody.
-    pub(crate) fn of(&self, owner: Option<&Owner>) -> &Budget {
-        if owner.is_some() { &self.owned } else { &self.anonymous }
+    /// The budget of records that belong to somebody, or to nobody.
+    pub(crate) fn of(&self, is_owned: bool) -> &Budget {
+        if is_owned { &self.owned } else { &self.anonymous }
     }
 }
 

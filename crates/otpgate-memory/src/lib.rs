@@ -3,13 +3,15 @@
 //! It never evicts. A store that forgets a counter to make room lets an attacker make room for guesses; this one answers
 //! [`StoreErrorKind::Full`] when a limit is reached, and the request is refused.
 
+mod at;
 mod budget;
+mod owners;
 mod shard;
+mod slab;
+mod values;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::future::poll_fn;
-use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -17,7 +19,9 @@ use std::task::Poll;
 use async_trait::async_trait;
 use otpgate_core::{Expect, Key, Owner, Record, Store, StoreError, StoreErrorKind, Swapped, Timestamp};
 
+use at::{At, SHARDS, shard_of};
 use budget::{Budget, Budgets};
+use owners::{Listed, Owners, prefix_of};
 use shard::Shard;
 
 /// Keeps records in this process's memory. Clones share them.
@@ -35,23 +39,21 @@ use shard::Shard;
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Inner>);
 
-/// Sorted by owner, then by key: an owner's records are a range.
-type OwnerIndex = BTreeSet<(Owner, Key)>;
-
 struct Inner {
     shards: Box<[Mutex<Shard>]>,
     /// By owner; locked after a shard, never before one.
-    owners: Box<[Mutex<OwnerIndex>]>,
+    owners: Box<[Mutex<Owners>]>,
     budgets: Budgets,
     /// The shard that the next sweep begins with.
     sweep_at: AtomicUsize,
 }
 
-/// So many that a sweep holds each lock for microseconds, with a million records too.
-const SHARDS: usize = 1024;
-/// How many keys are taken from the owner index at a time.
+/// How many records of an owner are looked up at a time.
 const PAGE: usize = 256;
-/// How many shards a sweep looks through before it lets other tasks run.
+/// How many places a sweep looks at, and how many records it removes, before it opens a lock.
+const LOOKED_AT: u32 = 512;
+const REMOVED: usize = 64;
+/// How often a sweep opens a lock before it lets other tasks run.
 const STRIDE: usize = 16;
 
 impl MemoryStore {
@@ -72,29 +74,92 @@ impl MemoryStore {
         self.0.shards[i].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keys are digests, so any of their bytes spread them evenly.
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
-        self.shard_at(usize::from(u16::from_le_bytes([key.0[0], key.0[1]])) % SHARDS)
-    }
-
-    fn index(&self, owner: &Owner) -> MutexGuard<'_, OwnerIndex> {
-        let i = usize::from(u16::from_le_bytes([owner.0[0], owner.0[1]])) % self.0.owners.len();
+    fn owners_at(&self, i: usize) -> MutexGuard<'_, Owners> {
         self.0.owners[i].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next keys of `owner` after `after`. Only hints: the records may change as soon as the lock is open.
-    fn page(&self, owner: &Owner, after: Option<&Key>, limit: usize) -> Vec<Key> {
-        let start = after.map_or(Bound::Included((*owner, Key([0; 32]))), |key| Bound::Excluded((*owner, *key)));
-        let index = self.index(owner);
-        index.range((start, Bound::Unbounded)).take_while(|(o, _)| o == owner).take(limit).map(|(_, k)| *k).collect()
+    fn read(&self, shard: &Shard, place: u32) -> Option<(Key, Record)> {
+        let slot = shard.slot(place)?;
+        let owner = slot.owner.and_then(|at| self.owners_at(at.shard()).owner(at.place()));
+        let value = shard.value(slot, owner.as_ref())?;
+        Some((slot.key, Record { revision: slot.revision, expires_at: slot.expires_at, owner, value }))
     }
 
-    /// Takes a record that has just been removed out of the index and the budget; its shard is still locked.
-    fn forget(&self, key: &Key, owner: Option<&Owner>) {
-        if let Some(owner) = owner {
-            self.index(owner).remove(&(*owner, *key));
+    /// The record that is listed, if it is still there.
+    fn read_listed(&self, listed: Listed) -> Option<(Key, Record)> {
+        let read = self.read(&self.shard_at(listed.at.shard()), listed.at.place())?;
+        (prefix_of(&read.0) == listed.prefix).then_some(read)
+    }
+
+    fn create(&self, shard: &mut Shard, i: usize, key: &Key, record: &Record) -> Option<()> {
+        let place = shard.insert(key, record)?;
+        let Some(owner) = &record.owner else { return Some(()) };
+        let listed = At::new(i, place).and_then(|at| self.list(owner, Listed::new(key, at)));
+        match listed {
+            Some(owner) => shard.give(place, Some(owner)),
+            None => drop(shard.remove(place)),
         }
-        self.0.budgets.of(owner).give_back();
+        listed.map(drop)
+    }
+
+    /// Puts a record in the place of another. One that changes hands was let in once; it is not refused now.
+    fn replace(&self, shard: &mut Shard, i: usize, place: u32, record: &Record) -> Option<()> {
+        let slot = shard.slot(place)?;
+        let (former, listed) = (slot.owner, Listed::new(&slot.key, At::new(i, place)?));
+        let owner = match &record.owner {
+            Some(owner) => Some(self.list(owner, listed)?),
+            None => None,
+        };
+        let done = shard.replace(place, record);
+        let (now, before) = if done.is_some() { (owner, former) } else { (former, owner) };
+        shard.give(place, now);
+        if now != before {
+            if done.is_some() {
+                self.0.budgets.of(now.is_some()).take_anyway();
+                self.0.budgets.of(before.is_some()).give_back();
+            }
+            self.unlist(before, listed);
+        }
+        done
+    }
+
+    fn remove(&self, shard: &mut Shard, i: usize, place: u32) {
+        let (Some(slot), Some(at)) = (shard.remove(place), At::new(i, place)) else { return };
+        self.unlist(slot.owner, Listed::new(&slot.key, at));
+        self.0.budgets.of(slot.owner.is_some()).give_back();
+    }
+
+    /// The next records that are listed as `owner`'s.
+    fn page(&self, owner: &Owner, from: u32, limit: usize) -> Vec<Listed> {
+        self.owners_at(shard_of(&owner.0)).page(owner, from, limit)
+    }
+
+    /// Lists a record whose shard is locked; says where its owner is.
+    fn list(&self, owner: &Owner, record: Listed) -> Option<At> {
+        let i = shard_of(&owner.0);
+        let place = self.owners_at(i).list(owner, record)?;
+        At::new(i, place)
+    }
+
+    fn unlist(&self, owner: Option<At>, record: Listed) {
+        if let Some(at) = owner {
+            self.owners_at(at.shard()).unlist(at.place(), record);
+        }
+    }
+
+    /// Removes what expired before `before` from a part of a shard, at most `limit`; says how many, and where the next part
+    /// begins, if there is one.
+    fn sweep_part(&self, i: usize, from: u32, before: Timestamp, limit: usize) -> (usize, Option<u32>) {
+        let mut shard = self.shard_at(i);
+        let (mut gone, mut at, to) = (0, from, shard.end().min(from.saturating_add(LOOKED_AT)));
+        while gone < limit.min(REMOVED) {
+            let Some(place) = shard.expired(at, to, before) else {
+                return (gone, Some(to).filter(|to| *to < shard.end()));
+            };
+            self.remove(&mut shard, i, place);
+            (gone, at) = (gone + 1, place + 1);
+        }
+        (gone, Some(at))
     }
 }
 
@@ -107,95 +172,98 @@ impl Default for MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        Ok(self.shard(key).get(key))
+        let shard = self.shard_at(shard_of(&key.0));
+        Ok(shard.find(key).and_then(|place| self.read(&shard, place)).map(|(_, record)| record))
     }
 
     async fn swap(&self, key: &Key, expect: Expect, next: Option<&Record>) -> Result<Swapped, StoreError> {
         if next.is_some_and(|record| record.value.len() > Record::MAX_VALUE) {
             return Err(StoreError::new(StoreErrorKind::Invalid));
         }
-        let mut shard = self.shard(key);
-        let before = match (shard.revision_and_owner(key), expect) {
-            (None, Expect::Absent) => None,
-            (Some((revision, owner)), Expect::Revision(expected)) if revision == expected => Some(owner),
+        let i = shard_of(&key.0);
+        let mut shard = self.shard_at(i);
+        let place = shard.find(key);
+        match (place.and_then(|place| shard.slot(place)), expect) {
+            (None, Expect::Absent) => {}
+            (Some(slot), Expect::Revision(expected)) if slot.revision == expected => {}
             _ => return Ok(Swapped::No),
-        };
-        let Some(record) = next else {
-            if let Some(owner) = before {
-                shard.remove(key);
-                self.forget(key, owner.as_ref());
+        }
+        let done = match (place, next) {
+            (None, None) => Some(()),
+            (Some(place), None) => {
+                self.remove(&mut shard, i, place);
+                Some(())
             }
-            return Ok(Swapped::Yes);
+            (Some(place), Some(record)) => self.replace(&mut shard, i, place, record),
+            (None, Some(record)) => {
+                let budget = self.0.budgets.of(record.owner.is_some());
+                budget.take()?;
+                self.create(&mut shard, i, key, record).or_else(|| {
+                    budget.give_back();
+                    None
+                })
+            }
         };
-        if before.is_none() {
-            self.0.budgets.of(record.owner.as_ref()).take()?;
-        }
-        // The index first: whoever sees the record finds it listed.
-        if let Some(owner) = &record.owner {
-            self.index(owner).insert((*owner, *key));
-        }
-        shard.put(key, record);
-        if let Some(former) = before.filter(|former| *former != record.owner) {
-            // A record that changes hands was let in once; it is not refused now.
-            self.0.budgets.of(record.owner.as_ref()).take_anyway();
-            self.forget(key, former.as_ref());
-        }
-        Ok(Swapped::Yes)
+        done.map(|()| Swapped::Yes).ok_or_else(|| StoreError::new(StoreErrorKind::Full))
     }
 
     async fn add(&self, key: &Key, delta: u32, expires_at: Timestamp) -> Result<u64, StoreError> {
-        self.shard(key).add(key, delta, expires_at, &self.0.budgets.counters)
+        self.shard_at(shard_of(&key.0)).add(key, delta, expires_at, &self.0.budgets.counters)
     }
 
     async fn owned(&self, owner: &Owner, after: Option<&Key>, limit: u32) -> Result<Vec<(Key, Record)>, StoreError> {
-        let (mut found, mut after, limit) = (Vec::new(), after.copied(), limit as usize);
-        while found.len() < limit {
-            let page = self.page(owner, after.as_ref(), PAGE.min(limit - found.len()));
-            let Some(last) = page.last() else { break };
-            after = Some(*last);
-            let records = page.into_iter().filter_map(|key| self.shard(&key).get(&key).map(|record| (key, record)));
-            found.extend(records.filter(|(_, record)| record.owner.as_ref() == Some(owner)));
+        let (mut found, limit) = (Vec::new(), limit as usize);
+        let mut from = Some(after.map_or(0, prefix_of));
+        while let Some(start) = from.filter(|_| found.len() < limit) {
+            let page = self.page(owner, start, PAGE.min(limit - found.len()));
+            from = page.last().and_then(|last| last.prefix.checked_add(1));
+            let records = page.into_iter().filter_map(|listed| self.read_listed(listed));
+            let is_next = |(key, record): &(Key, Record)| {
+                record.owner.as_ref() == Some(owner) && after.is_none_or(|after| key > after)
+            };
+            let mut records: Vec<_> = records.filter(is_next).collect();
+            records.sort_unstable_by_key(|(key, _)| *key);
+            found.extend(records);
         }
+        found.truncate(limit);
         Ok(found)
     }
 
     async fn drop_owned(&self, owner: &Owner) -> Result<u64, StoreError> {
-        let (mut gone, mut after) = (0, None);
-        loop {
-            let page = self.page(owner, after.as_ref(), PAGE);
-            let Some(last) = page.last() else { return Ok(gone) };
-            after = Some(*last);
-            for key in &page {
-                let mut shard = self.shard(key);
-                if shard.revision_and_owner(key).is_some_and(|(_, whose)| whose.as_ref() == Some(owner)) {
-                    shard.remove(key);
-                    self.forget(key, Some(owner));
+        let (mut gone, mut from) = (0, Some(0));
+        while let Some(start) = from {
+            let page = self.page(owner, start, PAGE);
+            from = page.last().and_then(|last| last.prefix.checked_add(1));
+            for Listed { at, .. } in page {
+                let mut shard = self.shard_at(at.shard());
+                let whose = shard.slot(at.place()).and_then(|slot| slot.owner);
+                if whose.is_some_and(|whose| self.owners_at(whose.shard()).owner(whose.place()) == Some(*owner)) {
+                    self.remove(&mut shard, at.shard(), at.place());
                     gone += 1;
                 }
             }
         }
+        Ok(gone)
     }
 
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let (start, limit) = (self.0.sweep_at.load(Ordering::Relaxed), limit as usize);
-        let mut gone = 0;
-        for step in 0..SHARDS {
-            let i = (start + step) % SHARDS;
-            {
-                let mut shard = self.shard_at(i);
-                let records = shard.take_expired(before, limit - gone);
-                records.iter().for_each(|(key, owner)| self.forget(key, owner.as_ref()));
-                gone += records.len();
-                let counters = shard.take_expired_counters(before, limit - gone);
-                (0..counters).for_each(|_| self.0.budgets.counters.give_back());
-                gone += counters;
+        let (mut gone, mut opened) = (0, 0);
+        for i in (start..SHARDS).chain(0..start) {
+            let mut from = Some(0);
+            while let Some(place) = from.filter(|_| gone < limit) {
+                let (removed, next) = self.sweep_part(i, place, before, limit - gone);
+                (gone, from, opened) = (gone + removed, next, opened + 1);
+                if opened % STRIDE == 0 {
+                    let_others_run().await;
+                }
             }
+            let counters = self.shard_at(i).take_expired_counters(before, limit - gone);
+            (0..counters).for_each(|_| self.0.budgets.counters.give_back());
+            gone += counters;
             if gone >= limit {
                 self.0.sweep_at.store(i, Ordering::Relaxed);
                 break;
-            }
-            if step % STRIDE == STRIDE - 1 {
-                let_others_run().await;
             }
         }
         Ok(gone as u64)

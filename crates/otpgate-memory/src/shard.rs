@@ -1,24 +1,33 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use hashbrown::HashTable;
 use otpgate_core::{Key, Owner, Record, Revision, StoreError, Timestamp};
 
+use crate::at::{At, PLACES, hash_of};
 use crate::budget::Budget;
+use crate::slab::Slab;
+use crate::values::{Place, Values};
 
 /// The part of the store behind one lock.
 #[derive(Default)]
 pub(crate) struct Shard {
-    records: HashMap<Key, Stored>,
+    slots: Slab<Slot>,
+    index: HashTable<u32>,
+    values: Values,
     counters: HashMap<Key, Counter>,
 }
 
-/// A record without the spare capacity of its value.
-struct Stored {
-    revision: Revision,
-    expires_at: Timestamp,
-    owner: Option<Owner>,
-    value: Box<[u8]>,
+/// A record but for its value and its owner, which are somewhere else: one line of the processor's cache.
+pub(crate) struct Slot {
+    pub(crate) key: Key,
+    pub(crate) revision: Revision,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) owner: Option<At>,
+    value: Place,
 }
+
+const _: () = assert!(size_of::<Option<Slot>>() == 64);
 
 struct Counter {
     total: u64,
@@ -26,23 +35,78 @@ struct Counter {
 }
 
 impl Shard {
-    pub(crate) fn get(&self, key: &Key) -> Option<Record> {
-        let Stored { revision, expires_at, owner, value } = self.records.get(key)?;
-        Some(Record { revision: *revision, expires_at: *expires_at, owner: *owner, value: value.to_vec() })
+    pub(crate) fn find(&self, key: &Key) -> Option<u32> {
+        let same = |place: &u32| self.slots.get(*place).is_some_and(|slot| slot.key == *key);
+        self.index.find(hash_of(&key.0), same).copied()
     }
 
-    pub(crate) fn revision_and_owner(&self, key: &Key) -> Option<(Revision, Option<Owner>)> {
-        self.records.get(key).map(|stored| (stored.revision, stored.owner))
+    pub(crate) fn slot(&self, place: u32) -> Option<&Slot> {
+        self.slots.get(place)
     }
 
-    pub(crate) fn put(&mut self, key: &Key, record: &Record) {
+    /// The value of a record, of whose owner it is.
+    pub(crate) fn value(&self, slot: &Slot, owner: Option<&Owner>) -> Option<Vec<u8>> {
+        self.values.get(slot.value, owner)
+    }
+
+    /// Keeps a record whose key is not there yet, and whose owner is still to be given; nothing when there is no room.
+    pub(crate) fn insert(&mut self, key: &Key, record: &Record) -> Option<u32> {
+        let Self { slots, index, values, .. } = self;
         let Record { revision, expires_at, owner, value } = record;
-        let value = value.as_slice().into();
-        self.records.insert(*key, Stored { revision: *revision, expires_at: *expires_at, owner: *owner, value });
+        let value = values.put(slots.next(PLACES)?, value, owner.as_ref())?;
+        let slot = Slot { key: *key, revision: *revision, expires_at: *expires_at, owner: None, value };
+        let place = slots.insert(slot, PLACES)?;
+        let hash = |place: &u32| slots.get(*place).map_or(0, |slot| hash_of(&slot.key.0));
+        index.insert_unique(hash_of(&key.0), place, hash);
+        Some(place)
     }
 
-    pub(crate) fn remove(&mut self, key: &Key) {
-        self.records.remove(key);
+    /// Puts a record in the place of another with the same key; its owner, if that is another one, is still to be given. Nothing when
+    /// there is no room.
+    pub(crate) fn replace(&mut self, place: u32, record: &Record) -> Option<()> {
+        let Record { revision, expires_at, owner, value } = record;
+        let (slot, owner) = (self.slots.get_mut(place)?, owner.as_ref());
+        let mut former = None;
+        if self.values.overwrite(slot.value, place, value, owner).is_none() {
+            former = Some(std::mem::replace(&mut slot.value, self.values.put(place, value, owner)?));
+        }
+        (slot.revision, slot.expires_at) = (*revision, *expires_at);
+        if let Some(former) = former {
+            self.let_go(former);
+        }
+        Some(())
+    }
+
+    pub(crate) fn give(&mut self, place: u32, owner: Option<At>) {
+        if let Some(slot) = self.slots.get_mut(place) {
+            slot.owner = owner;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, place: u32) -> Option<Slot> {
+        let slot = self.slots.remove(place)?;
+        if let Ok(entry) = self.index.find_entry(hash_of(&slot.key.0), |other| *other == place) {
+            entry.remove();
+        }
+        self.let_go(slot.value);
+        Some(slot)
+    }
+
+    fn let_go(&mut self, value: Place) {
+        let moved = self.values.remove(value).and_then(|place| self.slots.get_mut(place));
+        if let Some(slot) = moved {
+            slot.value = value;
+        }
+    }
+
+    /// The next place from `from` to before `to` whose record expired before `before`.
+    pub(crate) fn expired(&self, from: u32, to: u32, before: Timestamp) -> Option<u32> {
+        (from..to).find(|place| self.slots.get(*place).is_some_and(|slot| slot.expires_at < before))
+    }
+
+    /// One more than the last place.
+    pub(crate) fn end(&self) -> u32 {
+        self.slots.end()
     }
 
     pub(crate) fn add(
@@ -66,12 +130,6 @@ impl Shard {
                 Ok(delta)
             }
         }
-    }
-
-    /// Removes at most `limit` records that expired before `before`; returns their keys and owners.
-    pub(crate) fn take_expired(&mut self, before: Timestamp, limit: usize) -> Vec<(Key, Option<Owner>)> {
-        let expired = self.records.extract_if(|_, stored| stored.expires_at < before);
-        expired.take(limit).map(|(key, stored)| (key, stored.owner)).collect()
     }
 
     /// Removes at most `limit` counters that expired before `before`; returns how many.
