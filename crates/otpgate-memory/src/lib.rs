@@ -44,17 +44,16 @@ struct Inner {
     /// By owner; locked after a shard, never before one.
     owners: Box<[Mutex<Owners>]>,
     budgets: Budgets,
-    /// The shard that the next sweep begins with.
+    /// Where the next sweep begins.
     sweep_at: AtomicUsize,
 }
 
 /// How many records of an owner are looked up at a time.
 const PAGE: usize = 256;
-/// How many places a sweep looks at, and how many records it removes, before it opens a lock.
-const LOOKED_AT: u32 = 512;
-const REMOVED: usize = 64;
-/// How often a sweep opens a lock before it lets other tasks run.
-const STRIDE: usize = 16;
+/// How many places a sweep looks at before it goes on to the next shard: so few that whoever waits for the lock need not sleep.
+const LOOKED_AT: u32 = 16;
+/// How often a sweep goes on before it lets other tasks run.
+const STRIDE: usize = 64;
 
 impl MemoryStore {
     /// A store with the default limits of [`MemoryStore::builder`].
@@ -147,19 +146,18 @@ impl MemoryStore {
         }
     }
 
-    /// Removes what expired before `before` from a part of a shard, at most `limit`; says how many, and where the next part
-    /// begins, if there is one.
-    fn sweep_part(&self, i: usize, from: u32, before: Timestamp, limit: usize) -> (usize, Option<u32>) {
-        let mut shard = self.shard_at(i);
-        let (mut gone, mut at, to) = (0, from, shard.end().min(from.saturating_add(LOOKED_AT)));
-        while gone < limit.min(REMOVED) {
-            let Some(place) = shard.expired(at, to, before) else {
-                return (gone, Some(to).filter(|to| *to < shard.end()));
-            };
-            self.remove(&mut shard, i, place);
-            (gone, at) = (gone + 1, place + 1);
+    /// Removes what expired before `before` from some places of a shard, at most `limit`; says how many.
+    fn sweep_part(&self, i: usize, from: u32, before: Timestamp, limit: usize) -> usize {
+        let (mut shard, mut gone) = (self.shard_at(i), 0);
+        for place in from..shard.end().min(from.saturating_add(LOOKED_AT)) {
+            if gone < limit && shard.slot(place).is_some_and(|slot| slot.expires_at < before) {
+                self.remove(&mut shard, i, place);
+                gone += 1;
+            }
         }
-        (gone, Some(at))
+        let counters = if from == 0 { shard.take_expired_counters(before, limit - gone) } else { 0 };
+        (0..counters).for_each(|_| self.0.budgets.counters.give_back());
+        gone + counters
     }
 }
 
@@ -246,24 +244,21 @@ impl Store for MemoryStore {
         Ok(gone)
     }
 
+    /// Some places of every shard, then the next of every shard: no lock is taken twice in a row.
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let (start, limit) = (self.0.sweep_at.load(Ordering::Relaxed), limit as usize);
-        let (mut gone, mut opened) = (0, 0);
-        for i in (start..SHARDS).chain(0..start) {
-            let mut from = Some(0);
-            while let Some(place) = from.filter(|_| gone < limit) {
-                let (removed, next) = self.sweep_part(i, place, before, limit - gone);
-                (gone, from, opened) = (gone + removed, next, opened + 1);
-                if opened % STRIDE == 0 {
-                    let_others_run().await;
-                }
-            }
-            let counters = self.shard_at(i).take_expired_counters(before, limit - gone);
-            (0..counters).for_each(|_| self.0.budgets.counters.give_back());
-            gone += counters;
+        let most = (0..SHARDS).map(|i| self.shard_at(i).end()).max().unwrap_or_default();
+        let parts = (most / LOOKED_AT + 1) as usize * SHARDS;
+        let (start, limit) = (self.0.sweep_at.load(Ordering::Relaxed) % parts, limit as usize);
+        let mut gone = 0;
+        for (n, part) in (start..parts).chain(0..start).enumerate() {
+            let from = (part / SHARDS) as u32 * LOOKED_AT;
+            gone += self.sweep_part(part % SHARDS, from, before, limit - gone);
             if gone >= limit {
-                self.0.sweep_at.store(i, Ordering::Relaxed);
+                self.0.sweep_at.store(part, Ordering::Relaxed);
                 break;
+            }
+            if n % STRIDE == STRIDE - 1 {
+                let_others_run().await;
             }
         }
         Ok(gone as u64)

@@ -99,11 +99,6 @@ impl Shard {
         }
     }
 
-    /// The next place from `from` to before `to` whose record expired before `before`.
-    pub(crate) fn expired(&self, from: u32, to: u32, before: Timestamp) -> Option<u32> {
-        (from..to).find(|place| self.slots.get(*place).is_some_and(|slot| slot.expires_at < before))
-    }
-
     /// One more than the last place.
     pub(crate) fn end(&self) -> u32 {
         self.slots.end()

@@ -31,7 +31,7 @@ fn owner(n: u64) -> Option<Owner> {
 
 async fn compare(alike: u64, keys: u64, owners: u64, seed: u64) {
     let (store, mut model, mut dice) = (MemoryStore::new(), BTreeMap::<Key, Record>::new(), Dice(seed));
-    for step in 0..20_000_u64 {
+    for step in 0..6_000_u64 {
         let at = key(dice.below(keys), alike);
         let before = model.get(&at).map(|record| record.revision);
         let expect = before.map_or(Expect::Absent, Expect::Revision);
