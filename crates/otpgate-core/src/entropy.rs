@@ -92,7 +92,12 @@ impl Dice {
         *self.0.first_chunk().unwrap_or(&[0; 16])
     }
 
-    /// Bytes 32..64, disjoint from [`Dice::first_16`].
+    /// Bytes 16..32, disjoint from the others: for what is made beside a decision, as the revision of what it writes.
+    pub(crate) fn second_16(&self) -> [u8; 16] {
+        self.0[16..].first_chunk().copied().unwrap_or([0; 16])
+    }
+
+    /// Bytes 32..64, disjoint from the others.
     #[must_use]
     pub fn last_32(&self) -> [u8; 32] {
         *self.0.last_chunk().unwrap_or(&[0; 32])

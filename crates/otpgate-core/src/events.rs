@@ -158,10 +158,7 @@ pub struct TracingEvents;
 
 impl EventSink for TracingEvents {
     fn record(&self, event: &Event) {
-        let user = event.user.as_ref().map(UserId::as_str);
-        let subject = event.subject.map(|s| format!("{:016x}", u64::from_be_bytes(s)));
-        let session = event.session.map(|s| s.to_string());
-        let address = event.address.map(|a| a.to_string());
+        // Fields are worked out in their places: where nobody listens, none of them is.
         macro_rules! write_at {
             ($level:ident) => {
                 tracing::$level!(
@@ -170,10 +167,10 @@ impl EventSink for TracingEvents {
                     per_hour = event.kind.per_hour(),
                     tenant = event.tenant.as_str(),
                     profile = event.profile.map(Profile::name),
-                    user,
-                    subject,
-                    session,
-                    address,
+                    user = event.user.as_ref().map(UserId::as_str),
+                    subject = event.subject.map(|s| format!("{:016x}", u64::from_be_bytes(s))),
+                    session = event.session.map(|s| s.to_string()),
+                    address = event.address.map(|a| a.to_string()),
                     refusal = event.refusal.map(Refusal::name),
                     cause = event.cause.as_deref(),
                 )

@@ -36,11 +36,11 @@ pub(super) enum Addressee {
 /// Hands a parcel to the mailer, detached. Without an addressee the same task is started and has nothing to do. With an outbox the
 /// message, or a decoy of its size, is in the store when this returns: what is acknowledged then is not lost.
 ///
-/// It goes to `channel`: the identifier itself, or where a code for a user name was asked to go.
+/// It is of `subject`, and goes to `channel`: the identifier itself, or where a code for a user name was asked to go.
 pub(super) async fn hand_over(
     inner: &Arc<Inner>,
     caller: &Caller,
-    identifier: &Identifier,
+    subject: [u8; 8],
     channel: &Identifier,
     addressee: Option<Addressee>,
     parcel: Parcel,
@@ -50,7 +50,7 @@ pub(super) async fn hand_over(
         tenant: caller.tenant.clone(),
         profile: caller.profile,
         user: user.map(|u| u.id.clone()),
-        subject: inner.subject(&caller.tenant, identifier),
+        subject,
         address: caller.address,
     };
     let until = parcel.expires_at;

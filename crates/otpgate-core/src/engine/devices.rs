@@ -8,10 +8,12 @@ use crate::flow::proof::Proof;
 use crate::flow::shared::{self, Guessed};
 use crate::record::{AccountRecord, Purpose, SlotKey};
 use crate::secret::DeviceToken;
-use crate::{Expect, Identifier, Policy, Profile, Refusal, Timestamp, User, UserId};
+use crate::{Expect, Identifier, Key, Policy, Profile, Refusal, Timestamp, User, UserId};
 
 /// How the caller stands to the account behind an identifier, as it was before the credential was looked at.
 pub(super) struct Standing {
+    /// Where the account is, or an unknown one's decoy.
+    key: Key,
     account: Option<AccountRecord>,
     /// What a swap of the account has to expect.
     expect: Expect,
@@ -27,7 +29,7 @@ impl Standing {
 
     /// The account as it was loaded.
     pub(super) fn seen(&self) -> Loaded<AccountRecord> {
-        Loaded { record: self.account.clone(), expect: self.expect }
+        Loaded { key: self.key, record: self.account.clone(), expect: self.expect }
     }
 
     /// The account as codes are bound to it; none where there is no user.
@@ -68,12 +70,12 @@ impl Inner {
         user: Option<&User>,
     ) -> Result<Standing, Refusal> {
         let key = self.account_or_decoy(caller, identifier, user);
-        let Loaded { record: account, expect } = self.load::<AccountRecord>(&key).await?;
+        let Loaded { record: account, expect, .. } = self.load::<AccountRecord>(&key).await?;
         let subject = Subject { tenant: &caller.tenant, identifier };
         let bearer = Bearer::of(subject, user.map(|u| &u.id), account.as_ref());
         let presented = caller.device.as_ref().filter(|_| self.policy(&caller.tenant).known_devices);
         let device = presented.and_then(|token| device::known(&self.secrets, bearer, token, self.clock.now()));
-        Ok(Standing { account, expect, device })
+        Ok(Standing { key, account, expect, device })
     }
 
     /// The token that a login hands out: of its device again, or of a new one. It is of the epoch from before the credential
@@ -84,15 +86,15 @@ impl Inner {
         user: &UserId,
         proof: &Proof,
         by: &LoggingIn<'_>,
-    ) -> Result<Option<DeviceToken>, Refusal> {
+        fresh: [u8; 16],
+    ) -> Option<DeviceToken> {
         if !self.policy(&caller.tenant).known_devices {
-            return Ok(None);
+            return None;
         }
         let LoggingIn { identifier, standing } = by;
-        let id = standing.device.map_or_else(|| self.dice().map(|dice| dice.first_16()), Ok)?;
         let subject = Subject { tenant: &caller.tenant, identifier };
         let bearer = Bearer::of(subject, Some(user), standing.account.as_ref()).at(proof.device_epoch());
-        Ok(device::token(&self.secrets, bearer, id, self.clock.now()))
+        device::token(&self.secrets, bearer, standing.device.unwrap_or(fresh), self.clock.now())
     }
 }
 

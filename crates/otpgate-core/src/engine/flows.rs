@@ -8,7 +8,7 @@ use super::deliver::{self, Parcel};
 use super::devices::{LoggingIn, Standing};
 use super::login::{Guess, Manner};
 use super::passwords::{Proven, Tried};
-use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn};
+use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn, subject};
 use crate::flow::code::{self, Subject};
 use crate::flow::flow::{self, Claim};
 use crate::flow::proof::Proof;
@@ -102,7 +102,8 @@ impl Engine {
         let caller = caller.clone();
         self.detached(move |inner| async move {
             let sent = inner.send_flow_code(&caller, &claim).await;
-            let about = About { caller: &caller, identifier: Some(&claim.identifier), user: None, session: None };
+            let subject = Some(inner.subject(&caller.tenant, &claim.identifier));
+            let about = About { caller: &caller, subject, user: None, session: None };
             inner.tell(EventKind::CodeRequested, about, sent.as_ref().err().copied());
             sent
         })
@@ -183,7 +184,7 @@ impl Engine {
 impl Inner {
     fn tell_login(&self, caller: &Caller, identifier: &Identifier, done: &Result<LoggedIn, Refusal>) {
         let (user, session) = (done.as_ref().ok().map(|d| &d.user.id), done.as_ref().ok().map(|d| d.session));
-        let about = About { caller, identifier: Some(identifier), user, session };
+        let about = About { caller, subject: Some(self.subject(&caller.tenant, identifier)), user, session };
         self.tell(EventKind::LoggedIn, about, done.as_ref().err().copied());
     }
 
@@ -205,7 +206,8 @@ impl Inner {
             Some(password) => Some(self.hash(password).await?.as_str().to_owned()),
             None => None,
         };
-        let flow = FlowId::from_random(self.dice()?.first_16());
+        let dice = self.dice()?;
+        let flow = FlowId::from_random(dice.first_16());
         let key = self.secrets.identifier_key(&caller.tenant, &identifier);
         let rule = |prior, now, _: &_| flow::open(prior, *flow.as_bytes(), known, &policy, now);
         let flow::Begun { until, device: known } = self.decide(&key, rule).await?;
@@ -220,7 +222,7 @@ impl Inner {
             pending,
             finished: false,
         };
-        self.put_new(&self.secrets.flow_key(flow), &record).await?;
+        self.put_new(&self.secrets.flow_key(flow), &record, &dice).await?;
         let view = self.tokens.mint_view(&caller.tenant, self.dice()?.first_16(), self.clock.now(), until);
         let (app_registered, has_password) = match policy.disclosure {
             Disclosure::Conceal => (false, self.passwords.is_some()),
@@ -292,7 +294,8 @@ impl Inner {
         self.count_valve(&caller).await?;
         let parcel = Parcel { purpose: MailPurpose::LogIn, code: sent.code, expires_at: sent.expires_at, life };
         let channel = destination(&found).unwrap_or_else(|| identifier.clone());
-        deliver::hand_over(self, &caller, identifier, &channel, deliver::Addressee::of(audience, user), parcel).await?;
+        let addressee = deliver::Addressee::of(audience, user);
+        deliver::hand_over(self, &caller, subject(&key), &channel, addressee, parcel).await?;
         Ok(CodeSent { expires_in: life })
     }
 

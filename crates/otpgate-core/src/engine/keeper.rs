@@ -1,10 +1,10 @@
 //! Load, decide, swap, and on conflict again: every change of a record goes through here.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_lock::Mutex;
-use futures_util::future::{Either, select};
 
 use super::Inner;
 use crate::entropy::Dice;
@@ -37,8 +37,9 @@ impl Flights {
     }
 }
 
-/// A record as it was loaded: what it says, and what a swap has to expect.
+/// A record as it was loaded: from where, what it says, and what a swap has to expect.
 pub(super) struct Loaded<R> {
+    pub(super) key: Key,
     pub(super) record: Option<R>,
     pub(super) expect: Expect,
 }
@@ -46,10 +47,16 @@ pub(super) struct Loaded<R> {
 impl Inner {
     /// Waits for `work` at most for `span`.
     pub(super) async fn within<T>(&self, span: Duration, work: impl Future<Output = T>) -> Option<T> {
-        match select(std::pin::pin!(work), self.runtime.sleep(span)).await {
-            Either::Left((done, _)) => Some(done),
-            Either::Right(_) => None,
-        }
+        let (mut work, mut timer) = (std::pin::pin!(work), None);
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(done));
+            }
+            // What does not wait needs no timer.
+            let timer = timer.get_or_insert_with(|| self.runtime.sleep(span));
+            timer.as_mut().poll(context).map(|()| None)
+        })
+        .await
     }
 
     /// An answer of the store or the directory, in time or not at all.
@@ -76,18 +83,19 @@ impl Inner {
 
     /// The record at `key`; an expired one is as good as none, and a swap still has to name it.
     pub(super) async fn load<R: Recorded>(&self, key: &Key) -> Result<Loaded<R>, Refusal> {
-        let Some(found) = self.in_time(self.store.load(key)).await? else {
-            return Ok(Loaded { record: None, expect: Expect::Absent });
+        let (found, key) = (self.in_time(self.store.load(key)).await?, *key);
+        let Some(found) = found else {
+            return Ok(Loaded { key, record: None, expect: Expect::Absent });
         };
         let expect = Expect::Revision(found.revision);
         if found.expires_at <= self.clock.now() {
-            return Ok(Loaded { record: None, expect });
+            return Ok(Loaded { key, record: None, expect });
         }
         let record = R::decode(&found.value).map_err(|error| {
             tracing::error!(target: "otpgate", %error, ?key, "a stored record is corrupt; the operation is refused");
             Refusal::Unavailable
         })?;
-        Ok(Loaded { record: Some(record), expect })
+        Ok(Loaded { key, record: Some(record), expect })
     }
 
     /// Decides over the record at `key` until the decision stands. No outcome comes back before the write that it says has
@@ -144,7 +152,7 @@ impl Inner {
             let decision = rule(loaded.record, now, &dice);
             let owner = whose(before.as_ref(), decision.write.as_ref(), decision.tell, now);
             let Some(next) = decision.write else { return Ok((decision.outcome, owner)) };
-            let revision = Revision(self.dice()?.first_16());
+            let revision = Revision(dice.second_16());
             let next = Record {
                 revision,
                 expires_at: next.expires_at(),

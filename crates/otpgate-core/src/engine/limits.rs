@@ -116,11 +116,11 @@ impl Inner {
         if !policy.limit_sends {
             return Ok(());
         }
-        let hour = self.hour(Space::Valve, caller);
-        if self.rolling(&hour, 0).await? < policy.send_valve_per_hour as f64 {
+        let (sent, retry_after) = self.rolling(Space::Valve, caller, 0).await?;
+        if sent < policy.send_valve_per_hour as f64 {
             return Ok(());
         }
-        let refusal = Refusal::TooMany { retry_after: hour.rest };
+        let refusal = Refusal::TooMany { retry_after };
         self.tell(EventKind::SendValveClosed, About::tenant(caller), Some(refusal));
         Err(refusal)
     }
@@ -146,9 +146,9 @@ impl Inner {
         let policy = self.policy(&caller.tenant);
         let unknown = caller.trust == Trust::None && !known_device;
         if let (Breaker::Refuse { per_hour }, true) = (policy.breaker, policy.limit_guesses && unknown) {
-            let hour = self.hour(Space::Breaker, caller);
-            if self.rolling(&hour, 0).await? >= per_hour as f64 {
-                let refusal = Refusal::BreakerOpen { retry_after: hour.rest };
+            let (wrong, retry_after) = self.rolling(Space::Breaker, caller, 0).await?;
+            if wrong >= per_hour as f64 {
+                let refusal = Refusal::BreakerOpen { retry_after };
                 self.tell(EventKind::BreakerRefused, About::tenant(caller), Some(refusal));
                 return Err(refusal);
             }
@@ -164,7 +164,7 @@ impl Inner {
         if !self.policy(&caller.tenant).limit_guesses {
             return Ok(());
         }
-        let seen = self.rolling(&self.hour(Space::Breaker, caller), 1).await?;
+        let (seen, _) = self.rolling(Space::Breaker, caller, 1).await?;
         if let Some(alarm) = throttle::alarm(seen) {
             self.tell(EventKind::WrongGuesses { per_hour: alarm }, About::tenant(caller), None);
         }
@@ -172,25 +172,27 @@ impl Inner {
     }
 
     /// Adds to a tenant's counter and tells what a rolling hour sees: the present clock hour's, and the share of the one
-    /// before that has not left it yet.
-    async fn rolling(&self, hour: &Hour, delta: u32) -> Result<f64, Refusal> {
+    /// before that has not left it yet. And how long the clock hour goes on.
+    async fn rolling(&self, space: Space, caller: &Caller, delta: u32) -> Result<(f64, Duration), Refusal> {
+        let hour = self.hour(space, caller);
         let present = self.store.add(&hour.present, delta, hour.until);
-        let before = self.store.add(&hour.before, 0, hour.until);
+        let before = self.hour_key(space, caller, hour.number.saturating_sub(1));
+        let before = self.store.add(&before, 0, hour.until);
         let (present, before) = self.in_time(try_join(present, before)).await?;
-        Ok(before as f64 * (hour.rest.as_secs_f64() / HOUR.as_secs_f64()) + present as f64)
+        let seen = before as f64 * (hour.rest.as_secs_f64() / HOUR.as_secs_f64()) + present as f64;
+        Ok((seen, hour.rest))
     }
 
     fn hour(&self, space: Space, caller: &Caller) -> Hour {
         let (now, span) = (self.clock.now(), HOUR.as_millis() as i64);
         let number = now.millis().div_euclid(span);
         let ends = Timestamp::from_millis(number.saturating_add(1).saturating_mul(span));
-        let key = |number: i64| self.secrets.key(space, &[caller.tenant.as_str().as_bytes(), &number.to_be_bytes()]);
-        Hour {
-            present: key(number),
-            before: key(number.saturating_sub(1)),
-            rest: ends.since(now),
-            until: ends.plus(HOUR),
-        }
+        let present = self.hour_key(space, caller, number);
+        Hour { number, present, rest: ends.since(now), until: ends.plus(HOUR) }
+    }
+
+    fn hour_key(&self, space: Space, caller: &Caller, number: i64) -> Key {
+        self.secrets.key(space, &[caller.tenant.as_str().as_bytes(), &number.to_be_bytes()])
     }
 }
 
@@ -204,10 +206,10 @@ pub(super) struct Counted(Vec<(Network, Timestamp)>);
 /// A guess that was counted against its address.
 pub(super) struct Guessing(pub(super) Counted);
 
-/// A tenant's counters of a clock hour and the one before, how long the hour goes on, and when its counter may go.
+/// A clock hour since 1970, a tenant's counter of it, how long the hour goes on, and when its counter may go.
 struct Hour {
+    number: i64,
     present: Key,
-    before: Key,
     rest: Duration,
     until: Timestamp,
 }

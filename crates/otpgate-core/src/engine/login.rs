@@ -12,14 +12,15 @@ use super::devices::{LoggingIn, Standing};
 use super::keeper::Loaded;
 use super::limits::Guessing;
 use super::ready::Ready;
-use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn, deliver};
+use super::{About, Caller, CodeSent, Engine, Inner, LoggedIn, deliver, subject};
+use crate::entropy::Dice;
 use crate::flow::code::Subject;
 use crate::flow::proof::Proof;
 use crate::flow::session::Opened;
 use crate::flow::shared::{self, Guessed};
 use crate::flow::verify::{Verified, Why};
-use crate::flow::{refresh, send, session, verify};
-use crate::record::{AccountRecord, Binding, IdentifierRecord, SessionState, SlotKey};
+use crate::flow::{send, session, verify};
+use crate::record::{AccountRecord, Binding, IdentifierRecord, SlotKey};
 use crate::secret::{AccessToken, SessionKey, Space, sha256};
 use crate::token::Grant;
 use crate::{
@@ -45,8 +46,9 @@ impl Engine {
     pub async fn send_code(&self, caller: &Caller, identifier: &Identifier) -> Result<CodeSent, Refusal> {
         let (caller, identifier) = (caller.clone(), identifier.clone());
         self.detached(move |inner| async move {
-            let sent = inner.send_code(&caller, &identifier).await;
-            let about = About { caller: &caller, identifier: Some(&identifier), user: None, session: None };
+            let key = inner.secrets.identifier_key(&caller.tenant, &identifier);
+            let sent = inner.send_code(&caller, &identifier, &key).await;
+            let about = About { caller: &caller, subject: Some(subject(&key)), user: None, session: None };
             inner.tell(EventKind::CodeRequested, about, sent.as_ref().err().copied());
             sent
         })
@@ -74,9 +76,10 @@ impl Engine {
         };
         let (caller, identifier) = (caller.clone(), identifier.clone());
         self.detached(move |inner| async move {
-            let done = inner.verify_code(&caller, &identifier, &code, presented).await;
+            let key = inner.secrets.identifier_key(&caller.tenant, &identifier);
+            let done = inner.verify_code(&caller, &identifier, &key, &code, presented).await;
             let (user, session) = (done.as_ref().ok().map(|d| &d.user.id), done.as_ref().ok().map(|d| d.session));
-            let about = About { caller: &caller, identifier: Some(&identifier), user, session };
+            let about = About { caller: &caller, subject: Some(subject(&key)), user, session };
             inner.tell(EventKind::LoggedIn, about, done.as_ref().err().copied());
             done
         })
@@ -113,9 +116,14 @@ pub(super) struct Guess<'a> {
 }
 
 impl Inner {
-    async fn send_code(self: &Arc<Self>, caller: &Caller, identifier: &Identifier) -> Result<CodeSent, Refusal> {
+    async fn send_code(
+        self: &Arc<Self>,
+        caller: &Caller,
+        identifier: &Identifier,
+        key: &Key,
+    ) -> Result<CodeSent, Refusal> {
         let policy = self.policy(&caller.tenant);
-        let Ready { user, audience, standing, seen } = self.ready_to_send(caller, identifier).await?;
+        let Ready { user, audience, standing, seen } = self.ready_to_send(caller, identifier, key).await?;
         let send = send::Send {
             subject: Subject { tenant: &caller.tenant, identifier },
             slot: standing.login_slot(caller.profile),
@@ -123,7 +131,6 @@ impl Inner {
             holder: standing.holder(user.as_ref()),
             life: policy.code_ttl,
         };
-        let key = self.secrets.identifier_key(&caller.tenant, identifier);
         // The tenant's valve counts a code beside the write of it, and none that is refused.
         let (made, is_made) = oneshot::channel();
         let mut made = Some(made);
@@ -141,13 +148,13 @@ impl Inner {
                 Err(oneshot::Canceled) => Ok(()),
             }
         };
-        let (sent, counted) = join(self.decide_over(&key, Some(seen), rule), count).await;
+        let (sent, counted) = join(self.decide_over(key, Some(seen), rule), count).await;
         let sent = sent??;
         counted?;
         let (code, expires_at, life) = (sent.code, sent.expires_at, policy.code_ttl);
         let parcel = deliver::Parcel { purpose: MailPurpose::LogIn, code, expires_at, life };
-        deliver::hand_over(self, caller, identifier, identifier, deliver::Addressee::of(audience, user), parcel)
-            .await?;
+        let addressee = deliver::Addressee::of(audience, user);
+        deliver::hand_over(self, caller, subject(key), identifier, addressee, parcel).await?;
         Ok(CodeSent { expires_in: policy.code_ttl })
     }
 
@@ -155,11 +162,12 @@ impl Inner {
         &self,
         caller: &Caller,
         identifier: &Identifier,
+        key: &Key,
         code: &Code,
         presented: Option<AccessToken>,
     ) -> Result<LoggedIn, Refusal> {
         let policy = self.policy(&caller.tenant);
-        let (guessing, Ready { user, standing, seen, .. }) = self.ready_to_guess(caller, identifier).await?;
+        let (guessing, Ready { user, standing, seen, .. }) = self.ready_to_guess(caller, identifier, key).await?;
         let (by, slot) = (LoggingIn { identifier, standing: &standing }, standing.login_slot(caller.profile));
         let guess = Guess { by, user: user.as_ref(), slot, code };
         match self.guess(caller, &guessing, guess, Some(seen)).await? {
@@ -167,7 +175,7 @@ impl Inner {
                 let opened = async {
                     let (user, seen) = match user {
                         Some(user) => (user, Some(standing.seen())),
-                        None => (self.register(caller, identifier).await?, None),
+                        None => (Box::pin(self.register(caller, identifier)).await?, None),
                     };
                     let manner = Manner { seen, ..Manner::plain(&policy, caller.profile, identifier, &standing) };
                     self.open(caller, user, accepted, presented, manner).await
@@ -199,7 +207,8 @@ impl Inner {
             holder: standing.holder(user),
             account_spent: standing.is_spent(Guessed::Code, &policy, self.clock.now()),
         };
-        let key = self.secrets.identifier_key(&caller.tenant, identifier);
+        let key = seen.as_ref().map(|seen| seen.key);
+        let key = key.unwrap_or_else(|| self.secrets.identifier_key(&caller.tenant, identifier));
         let rule = |prior, now, dice: &_| verify::decide(prior, guess, &policy, &self.secrets, now, dice);
         let verified = self.decide_over(&key, seen, rule).await?;
         match verified {
@@ -213,7 +222,7 @@ impl Inner {
             }
         }
         if matches!(verified, Verified::Wrong { closed: true, .. }) {
-            let about = About { identifier: Some(identifier), ..About::tenant(caller) };
+            let about = About { subject: Some(subject(&key)), ..About::tenant(caller) };
             self.tell(EventKind::IdentifierClosed, about, None);
         }
         Ok(verified)
@@ -232,9 +241,10 @@ impl Inner {
             return Ok(());
         }
         let owner = user.map(|user| self.secrets.owner(&caller.tenant, &user.id));
-        let key = self.account_or_decoy(caller, by.identifier, user);
+        let seen = by.standing.seen();
+        let key = seen.key;
         let rule = |prior, now, _: &_| shared::count(prior, owner, what, &policy, now);
-        self.decide_over(&key, Some(by.standing.seen()), rule).await
+        self.decide_over(&key, Some(seen), rule).await
     }
 
     /// Where the account behind an identifier is, or a place that an unknown one has for itself.
@@ -264,7 +274,8 @@ impl Inner {
         let (policy, dice) = (self.policy(tenant), self.dice()?);
         let (id, seed) = (SessionId::from_random(dice.first_16()), dice.last_32());
         let owner = self.secrets.owner(tenant, &user.id);
-        let account = self.secrets.account_key(tenant, &user.id);
+        let account = manner.seen.as_ref().map(|seen| seen.key);
+        let account = account.unwrap_or_else(|| self.secrets.account_key(tenant, &user.id));
         let now = self.clock.now();
         let ends = manner.life.map_or(Timestamp::NEVER, |life| now.plus(life));
         let vouched = user.verified;
@@ -275,7 +286,8 @@ impl Inner {
             if self.decide_over(&account, seen.take(), rule).await?? != Opened::Unproven {
                 break;
             }
-            accepted = self.discard_unproven(caller, &user, &accepted).await?;
+            // What happens seldom is boxed, so that no other login carries the room for it.
+            accepted = Box::pin(self.discard_unproven(caller, &user, &accepted)).await?;
         }
 
         let key = manner.key_life.is_some().then(|| self.session_key(id)).transpose()?;
@@ -292,15 +304,15 @@ impl Inner {
             network: caller.address.map(Network::of),
             agent: caller.agent.as_ref(),
         };
-        let record = session::record(opening, &accepted, &policy, &self.secrets, now, seed).ok_or(Refusal::Defect)?;
-        let SessionState::Live(live) = &record.state else { return Err(Refusal::Defect) };
-        let refresh = refresh::token(&self.secrets, id, live).ok_or(Refusal::Defect)?;
-        self.put_new(&self.secrets.session_key(id), &record).await?;
+        let made = session::record(opening, &accepted, &policy, &self.secrets, now, seed);
+        let (record, refresh) = made.ok_or(Refusal::Defect)?;
+        self.put_new(&self.secrets.session_key(id), &record, &dice).await?;
         if let Some(before) = presented {
-            self.end_presented(&before).await?;
+            Box::pin(self.end_presented(&before)).await?;
         }
-        let access = self.access_token(&user.id, caller, id, ends)?;
-        let device = self.device_token(caller, &user.id, &accepted, &manner.by)?;
+        let dice = self.dice()?;
+        let access = self.access_token(&user.id, caller, id, ends, &dice)?;
+        let device = self.device_token(caller, &user.id, &accepted, &manner.by, dice.second_16());
         Ok(LoggedIn { user, session: id, access, refresh, key, has_password: false, device })
     }
 
@@ -316,6 +328,7 @@ impl Inner {
         caller: &Caller,
         session: SessionId,
         ends: Timestamp,
+        dice: &Dice,
     ) -> Result<AccessToken, Refusal> {
         let now = self.clock.now();
         let grant = Grant {
@@ -323,7 +336,7 @@ impl Inner {
             tenant: &caller.tenant,
             profile: caller.profile,
             session,
-            jti: self.dice()?.first_16(),
+            jti: dice.first_16(),
             issued_at: now,
             expires_at: now.plus(self.policy(&caller.tenant).lives(caller.profile).access).min(ends),
         };

@@ -41,7 +41,7 @@ use crate::record::Binding;
 use crate::secret::{AccessToken, DeviceToken, RefreshToken, Secrets, SessionKey, Space};
 use crate::token::{TokenSettings, Tokens};
 use crate::{
-    Agent, Bus, Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Mailer, OsEntropy,
+    Agent, Bus, Clock, Code, Directory, Entropy, Event, EventKind, EventSink, Identifier, Key, Mailer, OsEntropy,
     PasswordScheme, Passwords, Policy, PolicyBook, Profile, Refusal, Registration, Runtime, SessionId, Sms, Store,
     SystemClock, Tenant, Timestamp, TracingEvents, User, UserId,
 };
@@ -416,7 +416,7 @@ impl Engine {
 
     /// Runs an operation detached from whoever waits for it: a client that hangs up after a guess has been compared still
     /// pays for it, and one that hangs up before has learned nothing.
-    async fn detached<T, F>(&self, operation: impl FnOnce(Arc<Inner>) -> F) -> Result<T, Refusal>
+    async fn detached<T, F>(&self, operation: impl FnOnce(Arc<Inner>) -> F + Send + 'static) -> Result<T, Refusal>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Refusal>> + Send + 'static,
@@ -433,9 +433,10 @@ impl Engine {
         }
         inner.begin_housekeeping();
         let (done, outcome) = oneshot::channel();
-        let work = operation(Arc::clone(inner));
+        let of_task = Arc::clone(inner);
         inner.runtime.spawn(Box::pin(async move {
-            let result = work.await;
+            // Made where it runs: moved in from outside, it would stand in the task twice.
+            let result = operation(of_task).await;
             drop(permit);
             // Nobody may be waiting any more.
             let _ = done.send(result);
@@ -454,7 +455,8 @@ impl fmt::Debug for Engine {
 /// The facts of an event that the operations know.
 struct About<'a> {
     caller: &'a Caller,
-    identifier: Option<&'a Identifier>,
+    /// What stands in events for the identifier.
+    subject: Option<[u8; 8]>,
     user: Option<&'a UserId>,
     session: Option<SessionId>,
 }
@@ -462,8 +464,13 @@ struct About<'a> {
 impl<'a> About<'a> {
     /// Nothing but whose request in which tenant.
     fn tenant(caller: &'a Caller) -> Self {
-        Self { caller, identifier: None, user: None, session: None }
+        Self { caller, subject: None, user: None, session: None }
     }
+}
+
+/// What stands in events for the identifier whose record is at `key`.
+fn subject(key: &Key) -> [u8; 8] {
+    *key.0.first_chunk().unwrap_or(&[0; 8])
 }
 
 impl Inner {
@@ -474,7 +481,7 @@ impl Inner {
             tenant: about.caller.tenant.clone(),
             profile: Some(about.caller.profile),
             user: about.user.cloned(),
-            subject: about.identifier.map(|i| self.subject(&about.caller.tenant, i)),
+            subject: about.subject,
             session: about.session,
             address: about.caller.address,
             refusal,
@@ -484,7 +491,7 @@ impl Inner {
 
     /// What stands in events for an identifier.
     fn subject(&self, tenant: &Tenant, identifier: &Identifier) -> [u8; 8] {
-        *self.secrets.identifier_key(tenant, identifier).0.first_chunk().unwrap_or(&[0; 8])
+        subject(&self.secrets.identifier_key(tenant, identifier))
     }
 
     fn policy(&self, tenant: &Tenant) -> Arc<Policy> {

@@ -22,7 +22,8 @@ impl Inner {
         let registrar = self.registration.registrar(&caller.tenant, identifier).ok_or(Refusal::WrongCode)?;
         let made = self.in_time(registrar.register(&caller.tenant, identifier)).await?;
         let user = made.ok_or(Refusal::WrongCode)?;
-        let about = About { caller, identifier: Some(identifier), user: Some(&user.id), session: None };
+        let subject = Some(self.subject(&caller.tenant, identifier));
+        let about = About { caller, subject, user: Some(&user.id), session: None };
         self.tell(EventKind::Registered, about, None);
         // There was nobody before: nothing can have been left behind.
         Ok(User { verified: true, ..user })
@@ -44,7 +45,7 @@ impl Inner {
             self.in_time(passwords.store.remove_password(&caller.tenant, &user.id)).await?;
         }
         let proof = self.decide(&account, |prior, _, _| reset::finish_proven(prior, owner, accepted)).await??;
-        let about = About { caller, identifier: None, user: Some(&user.id), session: None };
+        let about = About { caller, subject: None, user: Some(&user.id), session: None };
         self.tell(EventKind::UnprovenDiscarded, about, None);
         Ok(proof)
     }

@@ -9,7 +9,7 @@ use futures_channel::oneshot;
 use super::deliver::{self, Parcel};
 use super::devices::LoggingIn;
 use super::login::Manner;
-use super::{About, Caller, Engine, Inner, LoggedIn, PasswordParts, keeper};
+use super::{About, Caller, Engine, Inner, LoggedIn, PasswordParts, keeper, subject};
 use crate::flow::code::Subject;
 use crate::flow::password::{self, Begun};
 use crate::flow::proof::Proof;
@@ -38,7 +38,8 @@ impl Engine {
         self.detached(move |inner| async move {
             let done = inner.sign_in(&caller, &identifier, &password, presented).await;
             let (user, session) = (done.as_ref().ok().map(|d| &d.user.id), done.as_ref().ok().map(|d| d.session));
-            let about = About { caller: &caller, identifier: Some(&identifier), user, session };
+            let subject = Some(inner.subject(&caller.tenant, &identifier));
+            let about = About { caller: &caller, subject, user, session };
             inner.tell(EventKind::LoggedIn, about, done.as_ref().err().copied());
             done
         })
@@ -53,7 +54,8 @@ impl Engine {
         let (caller, identifier) = (caller.clone(), identifier.clone());
         self.detached(move |inner| async move {
             let done = inner.ask_reset(&caller, &identifier).await;
-            let about = About { caller: &caller, identifier: Some(&identifier), user: None, session: None };
+            let subject = Some(inner.subject(&caller.tenant, &identifier));
+            let about = About { caller: &caller, subject, user: None, session: None };
             inner.tell(EventKind::ResetRequested, about, done.as_ref().err().copied());
             done
         })
@@ -68,7 +70,7 @@ impl Engine {
         let (caller, token, password) = (caller.clone(), token.clone(), password.clone());
         self.detached(move |inner| async move {
             let done = inner.reset_password(&caller, &token, &password).await;
-            let about = About { caller: &caller, identifier: None, user: done.as_ref().ok(), session: None };
+            let about = About { caller: &caller, subject: None, user: done.as_ref().ok(), session: None };
             inner.tell(EventKind::PasswordReset, about, done.as_ref().err().copied());
             done.map(drop)
         })
@@ -203,7 +205,8 @@ impl Inner {
         self.decide(&key, |prior, now, _| reset::ask(prior, &policy, now)).await??;
         self.count_valve(caller).await?;
 
-        let token = URL_SAFE_NO_PAD.encode(self.dice()?.last_32());
+        let dice = self.dice()?;
+        let token = URL_SAFE_NO_PAD.encode(dice.last_32());
         let (hash, now) = (sha256(token.as_bytes()), self.clock.now());
         // An unknown address gets the same two writes, at places that no token leads to.
         let account = self.account_or_decoy(caller, identifier, user.as_ref());
@@ -216,12 +219,12 @@ impl Inner {
             address: Subject { tenant: &caller.tenant, identifier }.digest(&self.secrets),
             expires_at,
         };
-        self.put_new(&self.reset_key(&hash), &record).await?;
+        self.put_new(&self.reset_key(&hash), &record, &dice).await?;
 
         let parcel =
             Parcel { purpose: MailPurpose::ResetPassword, code: Code::new(token), expires_at, life: policy.reset_ttl };
         let addressee = deliver::Addressee::of(Audience::User, user);
-        deliver::hand_over(self, caller, identifier, identifier, addressee, parcel).await
+        deliver::hand_over(self, caller, subject(&key), identifier, addressee, parcel).await
     }
 
     fn reset_key(&self, hash: &[u8; 32]) -> Key {

@@ -1,6 +1,7 @@
 //! What sending and verifying have to know before they decide, loaded together: so an operation waits for the store one time
 //! after another as often as its writes must follow each other, and once more.
 
+use futures_util::TryFutureExt as _;
 use futures_util::future::{join, try_join};
 
 use super::devices::Standing;
@@ -9,7 +10,7 @@ use super::limits::Guessing;
 use super::{Caller, Inner};
 use crate::policy::Bucket;
 use crate::record::{Audience, IdentifierRecord};
-use crate::{Disclosure, Identifier, Refusal, User};
+use crate::{Disclosure, Identifier, Key, Refusal, User};
 
 /// An identifier as it was loaded, whose it is, and how the caller stands to them.
 pub(super) struct Ready {
@@ -21,9 +22,14 @@ pub(super) struct Ready {
 }
 
 impl Inner {
-    /// Counts the request against its address, and reads what sending a code needs. A full address refuses before anything
+    /// Counts the request against its address, and reads what sending a code needs; `key` is where the identifier is. A full address refuses before anything
     /// else is asked.
-    pub(super) async fn ready_to_send(&self, caller: &Caller, identifier: &Identifier) -> Result<Ready, Refusal> {
+    pub(super) async fn ready_to_send(
+        &self,
+        caller: &Caller,
+        identifier: &Identifier,
+        key: &Key,
+    ) -> Result<Ready, Refusal> {
         let reveals = self.policy(&caller.tenant).disclosure == Disclosure::Reveal;
         let address = self.look_at(caller.address, caller.counts).await?;
         let person = async {
@@ -32,7 +38,7 @@ impl Inner {
             let (standing, ()) = try_join(standing, self.expect_valve_open(caller)).await?;
             Ok((user, audience, standing))
         };
-        let ready = self.ready(caller, identifier, person);
+        let ready = self.ready(key, person);
         let (counted, ready) = join(self.count(address, caller.counts), ready).await;
         counted.and(ready)
     }
@@ -43,6 +49,7 @@ impl Inner {
         &self,
         caller: &Caller,
         identifier: &Identifier,
+        key: &Key,
     ) -> Result<(Guessing, Ready), Refusal> {
         let reveals = self.policy(&caller.tenant).disclosure.tells_at_verification(caller.profile);
         let buckets = [caller.counts, &[Bucket::Guesses]].concat();
@@ -53,7 +60,7 @@ impl Inner {
             self.expect_breaker_closed(caller, standing.is_known()).await?;
             Ok((user, audience, standing))
         };
-        let ready = self.ready(caller, identifier, person);
+        let ready = self.ready(key, person);
         let (counted, ready) = join(self.count(address, &buckets), ready).await;
         let guessing = Guessing(counted?);
         match ready {
@@ -80,14 +87,13 @@ impl Inner {
         Ok((user, audience))
     }
 
-    async fn ready(
+    /// No `async fn`: it would keep the place of its argument beside that of the two together, and both are large.
+    fn ready(
         &self,
-        caller: &Caller,
-        identifier: &Identifier,
+        key: &Key,
         person: impl Future<Output = Result<(Option<User>, Audience, Standing), Refusal>>,
-    ) -> Result<Ready, Refusal> {
-        let key = self.secrets.identifier_key(&caller.tenant, identifier);
-        let ((user, audience, standing), seen) = try_join(person, self.load(&key)).await?;
-        Ok(Ready { user, audience, standing, seen })
+    ) -> impl Future<Output = Result<Ready, Refusal>> {
+        let both = try_join(person, self.load(key));
+        both.map_ok(|((user, audience, standing), seen)| Ready { user, audience, standing, seen })
     }
 }

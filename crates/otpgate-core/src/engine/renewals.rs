@@ -87,7 +87,7 @@ impl Engine {
             inner.check_binding(&claim, &live.tenant, live.binding)?;
             inner.end(&live.tenant, &live.user_id, live.id).await?;
             let caller = Caller { tenant: live.tenant, ..caller };
-            let about = About { caller: &caller, identifier: None, user: Some(&live.user_id), session: Some(live.id) };
+            let about = About { caller: &caller, subject: None, user: Some(&live.user_id), session: Some(live.id) };
             inner.tell(EventKind::LoggedOut, about, None);
             Ok(())
         })
@@ -215,10 +215,10 @@ impl Inner {
         let caller = Caller { tenant: live.tenant.clone(), ..caller.clone() };
         // As for a renewal of `platform`: at most one write an hour, and none that brings an ended session back.
         self.decide(&self.secrets.session_key(id), |prior, now, _| accounts::touch(prior, now)).await?;
-        let access = self.access_token(&live.user, &caller, id, live.ends)?;
+        let access = self.access_token(&live.user, &caller, id, live.ends, &self.dice()?)?;
         let refresh = crate::flow::refresh::token(&self.secrets, id, &live).ok_or(Refusal::NotRenewable)?;
         let has_password = self.has_password(&caller, Some(&user)).await?;
-        let about = About { caller: &caller, identifier: None, user: Some(&user.id), session: Some(id) };
+        let about = About { caller: &caller, subject: None, user: Some(&user.id), session: Some(id) };
         self.tell(EventKind::Refreshed, about, None);
         Ok(LoggedIn { user, session: id, access, refresh, key: None, has_password, device: None })
     }

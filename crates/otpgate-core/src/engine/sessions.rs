@@ -6,6 +6,7 @@ use futures_util::future::{join, try_join};
 
 use super::keeper::Loaded;
 use super::{About, Caller, Engine, Inner, LiveSession, Renewed};
+use crate::entropy::Dice;
 use crate::flow::refresh::{Presented, Refreshed};
 use crate::flow::revoke::Ended;
 use crate::flow::{accounts, refresh, revoke, session};
@@ -55,7 +56,7 @@ impl Engine {
             if matches!(done, Err(Refusal::NotAuthenticated)) {
                 inner.count_address(caller.address, &[Bucket::FailedRefreshes]).await?;
             }
-            let about = About { caller: &caller, identifier: None, user: None, session: presented.map(|p| p.session) };
+            let about = About { caller: &caller, subject: None, user: None, session: presented.map(|p| p.session) };
             inner.tell(EventKind::Refreshed, about, done.as_ref().err().copied());
             done
         })
@@ -75,7 +76,7 @@ impl Engine {
                 inner.count_address(caller.address, &[Bucket::FailedRefreshes]).await?;
             }
             let user = done.as_ref().ok().map(|(user, _)| &user.id);
-            let about = About { caller: &caller, identifier: None, user, session: None };
+            let about = About { caller: &caller, subject: None, user, session: None };
             inner.tell(EventKind::Refreshed, about, done.as_ref().err().copied());
             done
         })
@@ -94,7 +95,7 @@ impl Engine {
             let live = inner.judge_to_end(&claims).await?;
             let caller = Caller { tenant: live.tenant.clone(), ..caller };
             inner.end(&live.tenant, &live.user_id, live.id).await?;
-            let about = About { caller: &caller, identifier: None, user: Some(&live.user_id), session: Some(live.id) };
+            let about = About { caller: &caller, subject: None, user: Some(&live.user_id), session: Some(live.id) };
             inner.tell(EventKind::LoggedOut, about, None);
             Ok(())
         })
@@ -111,7 +112,7 @@ impl Engine {
             let owner = inner.secrets.owner(&caller.tenant, &user);
             let key = inner.secrets.account_key(&caller.tenant, &user);
             inner.decide(&key, |prior, _, _| revoke::everything(prior, owner)).await?;
-            let about = About { caller: &caller, identifier: None, user: Some(&user), session: None };
+            let about = About { caller: &caller, subject: None, user: Some(&user), session: None };
             inner.tell(EventKind::LoggedOutEverywhere, about, None);
             Ok(())
         })
@@ -193,7 +194,7 @@ impl Inner {
         let caller = Caller { tenant: live.tenant, ..caller.clone() };
         // A renewal writes nothing else; most of them write nothing at all.
         self.decide(&self.secrets.session_key(live.id), |prior, now, _| accounts::touch(prior, now)).await?;
-        let access = self.access_token(&live.user_id, &caller, live.id, live.ends_at)?;
+        let access = self.access_token(&live.user_id, &caller, live.id, live.ends_at, &self.dice()?)?;
         Ok((user, access))
     }
 
@@ -216,13 +217,13 @@ impl Inner {
         match self.decide_over(&key, Some(seen), rule).await? {
             Refreshed::Yes(live) => {
                 let refresh = refresh::token(&self.secrets, id, &live).ok_or(Refusal::NotAuthenticated)?;
-                let access = self.access_token(&live.user, caller, id, live.ends)?;
+                let access = self.access_token(&live.user, caller, id, live.ends, &self.dice()?)?;
                 Ok(Renewed { session: id, access, refresh })
             }
             Refreshed::No => Err(Refusal::NotAuthenticated),
             Refreshed::Forbidden => Err(Refusal::Forbidden),
             Refreshed::Reused(ended) => {
-                let about = About { caller, identifier: None, user: Some(&live.user), session: Some(id) };
+                let about = About { caller, subject: None, user: Some(&live.user), session: Some(id) };
                 self.tell(EventKind::RefreshReused, about, Some(Refusal::NotAuthenticated));
                 self.unlist(&live.tenant, &live.user, ended).await?;
                 Err(Refusal::NotAuthenticated)
@@ -277,10 +278,10 @@ impl Inner {
         }
     }
 
-    /// Writes a record under a key that nobody else can know.
-    pub(super) async fn put_new<R: Recorded>(&self, key: &Key, record: &R) -> Result<(), Refusal> {
+    /// Writes a record under a key that nobody else can know; the dice are those that it was made with.
+    pub(super) async fn put_new<R: Recorded>(&self, key: &Key, record: &R, dice: &Dice) -> Result<(), Refusal> {
         let next = Record {
-            revision: Revision(self.dice()?.first_16()),
+            revision: Revision(dice.second_16()),
             expires_at: record.expires_at(),
             owner: record.owner(),
             value: record.encode().map_err(|_| Refusal::Defect)?,

@@ -3,7 +3,7 @@
 use super::Decision;
 use super::proof::Proof;
 use crate::record::{AccountRecord, Binding, LiveSession, SessionRecord, SessionState};
-use crate::secret::{Secrets, sha256};
+use crate::secret::{RefreshToken, Secrets, sha256};
 use crate::{Agent, Network, Owner, Policy, Profile, Refusal, SessionId, Tenant, Timestamp, User};
 
 use super::{refresh, shared};
@@ -86,7 +86,7 @@ pub(crate) fn idles(policy: &Policy, profile: Profile, now: Timestamp) -> Timest
     policy.lives(profile).idle.map_or(Timestamp::NEVER, |span| now.plus(span))
 }
 
-/// The record of a session that was just put into its account's list, with its first refresh token.
+/// The record of a session that was just put into its account's list, and its first refresh token.
 pub(crate) fn record(
     opening: Opening<'_>,
     accepted: &Proof,
@@ -94,7 +94,7 @@ pub(crate) fn record(
     secrets: &Secrets,
     now: Timestamp,
     seed: [u8; 32],
-) -> Option<SessionRecord> {
+) -> Option<(SessionRecord, RefreshToken)> {
     let Opening { tenant, user, profile, owner, session, ends, binding, key, network, agent } = opening;
     let mut live = LiveSession {
         tenant: tenant.clone(),
@@ -119,8 +119,9 @@ pub(crate) fn record(
         agent: agent.cloned(),
     };
     take_over(&mut live, user);
-    live.current = sha256(refresh::token(secrets, session, &live)?.expose().as_bytes());
-    Some(SessionRecord { owner: owner.0, state: SessionState::Live(Box::new(live)) })
+    let token = refresh::token(secrets, session, &live)?;
+    live.current = sha256(token.expose().as_bytes());
+    Some((SessionRecord { owner: owner.0, state: SessionState::Live(Box::new(live)) }, token))
 }
 
 /// Copies what a session carries of its user: at login and at refresh.

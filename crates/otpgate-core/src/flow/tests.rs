@@ -154,7 +154,8 @@ impl World {
             network: None,
             agent: None,
         };
-        let record = session::record(opening, accepted, &self.policy, &self.secrets, self.now, dice.last_32()).unwrap();
+        let made = session::record(opening, accepted, &self.policy, &self.secrets, self.now, dice.last_32());
+        let (record, _) = made.unwrap();
         self.sessions.insert(id, record);
         Ok(id)
     }
