@@ -38,12 +38,12 @@ impl Names {
     }
 
     fn name(&self, kind: &str, bytes: &[u8; 32]) -> String {
-        use std::fmt::Write as _;
-
-        let mut name = format!("{}{kind}:{{", self.prefix);
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut name = String::with_capacity(self.prefix.len() + kind.len() + 67);
+        name.extend([&self.prefix, kind, ":{"]);
+        // Some fifteen names a login: a formatter for each byte would cost as much as the driver does.
         for byte in bytes {
-            // Writing to a string does not fail.
-            let _ = write!(name, "{byte:02x}");
+            name.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
         }
         name.push('}');
         name

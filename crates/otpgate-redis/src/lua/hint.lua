@@ -9,8 +9,7 @@ local function hint(lex, expiry, member, goes_at)
   else
     redis.call('ZADD', expiry, 'GT', goes_at, member)
   end
-  local time = redis.call('TIME')
-  local gone = redis.call('ZRANGEBYSCORE', expiry, '-inf', '(' .. time[1] .. '000', 'LIMIT', 0, 32)
+  local gone = redis.call('ZRANGEBYSCORE', expiry, '-inf', '(' .. seconds() .. '000', 'LIMIT', 0, 32)
   if #gone > 0 then
     redis.call('ZREM', lex, unpack(gone))
     redis.call('ZREM', expiry, unpack(gone))
