@@ -3,6 +3,7 @@
 
 mod backends;
 mod features;
+mod footprint;
 mod release;
 mod step;
 mod test;
@@ -13,6 +14,7 @@ const HELP: &str = "\
 cargo xtask test      what CI runs: format, clippy, docs, feature sets, doc tests, all tests
 cargo xtask release   the same, then every feature set and the dependency rules
 cargo xtask timing    how long concealing routes take for known and unknown users, as a table
+cargo xtask footprint how many crates and seconds of a build each set of features adds to a host, as a table
 cargo xtask servers   the databases that the tests need, running until Ctrl-C
 cargo xtask help      this text
 ";
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["release"] => release::run(),
         ["timing", stores @ ..] => release::timing(stores),
+        ["footprint", more @ ..] => footprint::run(more),
         ["servers"] => backends::serve(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

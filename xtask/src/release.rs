@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::step::{Steps, has};
-use crate::{backends, features, test};
+use crate::{backends, features, footprint, test};
 
 /// How often the tests with several processes do what they do a few times in `cargo xtask test`.
 const OFTEN: [(&str, &str); 4] = [
@@ -47,7 +47,9 @@ fn benches(steps: &mut Steps) -> Result<()> {
     const OURS: &str = "--manifest-path benches/Cargo.toml";
     steps.cargo("benchmarks: format", &format!("fmt {OURS} --check"))?;
     steps.cargo("benchmarks: clippy", &format!("clippy --locked {OURS} --all-targets -- -D warnings"))?;
-    steps.cargo("benchmarks: a few rounds", &format!("bench --locked {OURS} --bench requests -- --smoke"))
+    steps.cargo("benchmarks: a few rounds", &format!("bench --locked {OURS} --bench requests -- --smoke"))?;
+    steps.cargo("benchmarks: a moment of each table", &format!("run --release --locked {OURS} -- --smoke"))?;
+    steps.step("crates that are added to a host", |_| footprint::run(&["--count"]))
 }
 
 /// `cargo xtask timing [STORE..]`: on memory and SQLite unless stores are named. By hand, on a machine that does nothing else.
