@@ -1,12 +1,13 @@
 //! What a request shows, and in which order many of them are shown.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The header that carries a credential, and the values that requests take in turn.
 #[derive(Clone)]
 pub struct Credentials {
     pub header: &'static str,
-    pub values: Vec<String>,
+    pub values: Arc<[String]>,
     pub order: Order,
     next: usize,
     dice: u64,
@@ -22,11 +23,11 @@ pub enum Order {
 }
 
 impl Credentials {
-    pub fn new(header: &'static str, values: Vec<String>, order: Order) -> Self {
+    pub fn new(header: &'static str, values: impl Into<Arc<[String]>>, order: Order) -> Self {
         // Another seed each time: two cases must not warm the cache for one another, token by token.
         static SEED: AtomicU64 = AtomicU64::new(1);
         let dice = SEED.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self { header, values, order, next: 0, dice }
+        Self { header, values: values.into(), order, next: 0, dice }
     }
 
     /// No credential at all.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use otpgate::{
     Caller, CodeMail, DeliveryError, Directory, DirectoryError, Identifier, LoggedIn, Mailer, MasterSecret, OtpAuth,
-    Policy, Profile, Secrets, Store, Tenant, User, UserId, async_trait,
+    OtpAuthBuilder, Policy, PolicyBuilder, Profile, Secrets, Store, Tenant, User, UserId, async_trait,
 };
 use tokio::sync::oneshot;
 
@@ -83,12 +83,19 @@ impl Host {
     /// # Panics
     /// When it cannot be built.
     pub async fn over(store: impl Store, cache_bytes: usize) -> Self {
+        Self::with(store, |auth| auth.cache_bytes(cache_bytes)).await
+    }
+
+    /// The same with more settings.
+    ///
+    /// # Panics
+    /// When it cannot be built.
+    pub async fn with(store: impl Store, more: impl FnOnce(OtpAuthBuilder) -> OtpAuthBuilder) -> Self {
         let codes = Codes::default();
         let secrets = MasterSecret::new(*b"32 unpredictable bytes, please!!").map(Secrets::new).expect("32 bytes");
-        let policy = Policy::builder().send_valve_per_hour(100_000_000).build().expect("a policy");
-        let auth = OtpAuth::builder(secrets, store, Everybody, codes.clone()).policy(policy);
-        let auth = auth.cache_bytes(cache_bytes).build().await.expect("an app");
-        Self { auth, codes }
+        let auth = OtpAuth::builder(secrets, store, Everybody, codes.clone());
+        let auth = auth.policy(policy().build().expect("a policy"));
+        Self { auth: more(auth).build().await.expect("an app"), codes }
     }
 
     /// The code that was sent to an address, when it arrives.
@@ -108,6 +115,11 @@ impl Host {
         let code = self.code_for(&to).await;
         engine.verify_code(&caller, &email, &code, None).await.expect("the code is right")
     }
+}
+
+/// The defaults, with room for many mails an hour.
+pub fn policy() -> PolicyBuilder {
+    Policy::builder().send_valve_per_hour(100_000_000)
 }
 
 /// A caller of profile `identity` whose address is not known.

@@ -211,7 +211,7 @@ async fn first_sight(size: Size, table: &mut Table) {
     show_all(&mut first, last.len()).await;
     let for_actix = unseen.split_off(each);
     let bearers = (0..each).map(|n| format!("Bearer {}", keys.mint(&host::id(n), 3_600)));
-    let bearers = Credentials::new(BEARER, bearers.collect(), Order::Once);
+    let bearers = Credentials::new(BEARER, bearers.collect::<Vec<_>>(), Order::Once);
     let ours = Axum::new(axum_side::around(axum_side::protected(), &auth), in_turn(&unseen));
     let mut cases = vec![
         Case::new("bare", Axum::new(axum_side::bare(), in_turn(&unseen))),
@@ -264,16 +264,20 @@ fn in_turn(tokens: &[String]) -> Credentials {
     Credentials::new(TOKEN, tokens.to_vec(), credentials::Order::Once)
 }
 
-/// A good token twice, junk, none, and the token of a session that has ended.
 async fn check_ours(case: &mut Case, host: &Host, good: &str) {
+    check_with(case, host, good, 9_000_000).await;
+}
+
+/// A good token of user 0 twice, junk, none, and the token of a session of user `ending` that has ended.
+pub(crate) async fn check_with(case: &mut Case, host: &Host, good: &str, ending: usize) {
     case.expect(Some(good), 200, Some(&host::id(0))).await;
     case.expect(Some(good), 200, Some(&host::id(0))).await;
     case.expect(None, 401, None).await;
     case.expect(Some("junk"), 401, None).await;
     let flipped = if good.ends_with('A') { "B" } else { "A" };
     case.expect(Some(&format!("{}{flipped}", &good[..good.len() - 1])), 401, None).await;
-    let ended = host.log_in(9_000_000).await.access;
-    case.expect(Some(ended.expose()), 200, Some(&host::id(9_000_000))).await;
+    let ended = host.log_in(ending).await.access;
+    case.expect(Some(ended.expose()), 200, Some(&host::id(ending))).await;
     let again = AccessToken::new(ended.expose());
     host.auth.engine().log_out(&host::caller(), &again).await.expect("a logout");
     case.expect(Some(ended.expose()), 401, None).await;

@@ -21,15 +21,31 @@ pub fn install_missing() -> Result<()> {
     }
     let packages: Vec<_> = missing.iter().map(|kind| kind.package()).collect();
     let packages = packages.join(" ");
-    if !is_root() || found("apt-get").is_none() {
-        bail!("the tests need servers that are missing: `apt-get install --no-install-recommends {packages}`");
-    }
-    let _idle = NoServices::hold()?;
-    apt("update")?;
-    apt(&format!("install --yes --no-install-recommends {packages}"))?;
+    install(&packages)?;
     let still: Vec<_> = missing.iter().filter(|kind| kind.program().is_none()).map(|kind| kind.name()).collect();
     ensure!(still.is_empty(), "installed, and not found: {}", still.join(", "));
     Ok(())
+}
+
+/// The same for a tool that a measurement needs: `program`, of Debian's `package`.
+///
+/// # Errors
+/// As [`install_missing`].
+pub fn install_tool(program: &str, package: &str) -> Result<()> {
+    if found(program).is_none() {
+        install(package)?;
+        ensure!(found(program).is_some(), "installed, and not found: {program}");
+    }
+    Ok(())
+}
+
+fn install(packages: &str) -> Result<()> {
+    if !is_root() || found("apt-get").is_none() {
+        bail!("this needs what is missing: `apt-get install --no-install-recommends {packages}`");
+    }
+    let _idle = NoServices::hold()?;
+    apt("update")?;
+    apt(&format!("install --yes --no-install-recommends {packages}"))
 }
 
 fn apt(arguments: &str) -> Result<()> {

@@ -10,7 +10,7 @@ mod server;
 #[cfg(feature = "trials")]
 pub mod trials;
 
-pub use install::install_missing;
+pub use install::{install_missing, install_tool};
 pub use kind::Kind;
 pub use process::stop_all;
 pub use server::Server;
