@@ -20,14 +20,14 @@ const ACTIX: &str = r#"actix-web = { version = "4.18.1", default-features = fals
 const GOAL: usize = 60;
 
 /// A host's framework, and what it may add.
-struct Case {
+struct Case<'a> {
     framework: &'static str,
-    added: Added,
+    added: Added<'a>,
 }
 
-enum Added {
+enum Added<'a> {
     /// Features of otpgate.
-    Ours(&'static str),
+    Ours(&'a str),
     /// Lines of a manifest.
     Peer(&'static str, &'static str),
 }
@@ -53,22 +53,32 @@ const PEERS: [(&str, &str); 2] = [
     ("axum-login and tower-sessions", "axum-login = \"0.18\"\ntower-sessions = \"0.14\""),
 ];
 
-/// Prints the table; with `--count` without the seconds, which take minutes.
+/// `[--count] [SET..]`: prints the table, of these sets of features with axum or of all, and with `--count` without the seconds, which
+/// take minutes.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    let builds = match arguments {
-        [] => true,
-        ["--count"] => false,
-        _ => bail!("cargo xtask footprint [--count]"),
+    let (builds, sets) = match arguments {
+        ["--count", sets @ ..] => (false, sets),
+        sets => (true, sets),
     };
+    if let Some(other) = sets.iter().find(|set| !set.split(',').any(|feature| feature == "axum")) {
+        bail!("`{other}` is no set of features with axum: cargo xtask footprint [--count] [SET..]");
+    }
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let host = Host { folder: folder.path(), builds };
-    println!("| to | what | crates more | goal | | seconds more, of a cold build |");
-    println!("|---|---|---:|---:|---|---:|");
-    let ours = OURS.into_iter().chain([ALL]).map(|set| Case { framework: AXUM, added: Added::Ours(set) });
-    let peers = PEERS.map(|(name, lines)| Case { framework: AXUM, added: Added::Peer(name, lines) });
-    let actix = Case { framework: ACTIX, added: Added::Ours("actix,memory") };
-    let cases: Vec<Case> = ours.chain(peers).chain([actix]).collect();
+    println!("| to | what | crates more | goal | | seconds more, of a cold build | CPU seconds of it |");
+    println!("|---|---|---:|---:|---|---:|---:|");
+    let of_axum = |added| Case { framework: AXUM, added };
+    let cases: Vec<Case> = if sets.is_empty() {
+        let ours = OURS.into_iter().chain([ALL]).map(|set| of_axum(Added::Ours(set)));
+        let peers = PEERS.map(|(name, lines)| of_axum(Added::Peer(name, lines)));
+        ours.chain(peers).chain([Case { framework: ACTIX, added: Added::Ours("actix,memory") }]).collect()
+    } else {
+        sets.iter().map(|set| of_axum(Added::Ours(set))).collect()
+    };
     for (name, framework) in [("axum", AXUM), ("actix-web", ACTIX)] {
+        if !cases.iter().any(|case| case.framework == framework) {
+            continue;
+        }
         let alone = host.measure(framework, "", "Cargo.lock")?;
         println!("| {name} | nothing | {} | | | {} |", alone.crates.len(), alone.shown(None));
         for Case { added, .. } in cases.iter().filter(|case| case.framework == framework) {
@@ -98,12 +108,22 @@ fn ours_with(set: &str) -> String {
 /// What a host depends on, and how long it takes to build.
 struct Measured {
     crates: BTreeSet<String>,
-    seconds: Option<f32>,
+    seconds: Option<Seconds>,
+}
+
+/// How long a build took, and what its processes took of the cores: on a busy machine only the second means something.
+#[derive(Clone, Copy, Default)]
+struct Seconds {
+    wall: f32,
+    cpu: f32,
 }
 
 impl Measured {
-    fn shown(&self, base: Option<f32>) -> String {
-        self.seconds.map_or(String::new(), |seconds| format!("{:.0}", seconds - base.unwrap_or(0.0)))
+    /// Two cells.
+    fn shown(&self, base: Option<Seconds>) -> String {
+        let base = base.unwrap_or_default();
+        let cells = |s: Seconds| format!("{:.0} | {:.0}", s.wall - base.wall, s.cpu - base.cpu);
+        self.seconds.map_or(" | ".to_owned(), cells)
     }
 }
 
@@ -132,13 +152,21 @@ impl Host<'_> {
         if self.builds {
             // What is not there yet is fetched before the clock runs.
             steps.run(steps.command("fetch --quiet").current_dir(&at))?;
-            let begun = Instant::now();
+            let (begun, before) = (Instant::now(), cpu_of_children()?);
             steps.run(steps.command("build --quiet").current_dir(&at).env("CARGO_TARGET_DIR", &target))?;
-            seconds = Some(begun.elapsed().as_secs_f32());
+            seconds = Some(Seconds { wall: begun.elapsed().as_secs_f32(), cpu: cpu_of_children()? - before });
             fs::remove_dir_all(&target)?;
         }
         Ok(Measured { crates, seconds })
     }
+}
+
+/// Seconds of processor time of all processes that have ended below this one, as Linux tells them in hundredths.
+fn cpu_of_children() -> Result<f32> {
+    let stat = fs::read_to_string("/proc/self/stat").context("this kernel does not tell")?;
+    // After the name, which may hold anything: the state is field 3, and the children's times are 16 and 17.
+    let fields = stat.rsplit(')').next().unwrap_or("").split_whitespace().skip(13).take(2);
+    Ok(fields.filter_map(|ticks| ticks.parse::<f32>().ok()).sum::<f32>() / 100.0)
 }
 
 /// Name and version of each crate but the first, which is the host.
