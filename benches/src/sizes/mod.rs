@@ -84,8 +84,10 @@ pub async fn table(size: Size) -> Result<()> {
         let tokens: Arc<[String]> = mould.tokens();
         for store in &stores {
             store.take_from(&mould, had).await?;
-            eprintln!("{} sessions on {}", sessions, store.name());
-            rows.push(measure::row(store, &tokens, mould.first(), size.rounds).await);
+            let row = measure::row(store, &tokens, mould.first(), size.rounds).await;
+            // A run takes minutes: what there is can be seen.
+            eprintln!("{}", row.markdown());
+            rows.push(row);
         }
         if size.sessions.last() == Some(&sessions) {
             for store in &stores {
