@@ -31,6 +31,7 @@ struct Read {
 }
 
 /// The HS256 keys of a ring.
+#[derive(Debug)]
 pub(super) struct Reference(HashMap<String, (Header, DecodingKey, Validation)>);
 
 impl Reference {
