@@ -64,9 +64,10 @@ proven! {
 
     the_adapters_know_no_store: Imports { who: &["otpgate-tower", "otpgate-axum", "otpgate-actix"], never: STORES };
 
+    // But axum-core, for its body: any other type axum would box once more.
     the_tower_adapter_knows_no_other: Imports {
         who: &["otpgate-tower"],
-        never: &["otpgate", "otpgate-axum", "otpgate-actix", "axum*", "actix*"],
+        never: &["otpgate", "otpgate-axum", "otpgate-actix", "axum", "axum-extra", "axum-macros", "actix*"],
     };
 
     the_axum_adapter_knows_no_other: Imports { who: &["otpgate-axum"], never: &["otpgate", "otpgate-actix", "actix*"] };

@@ -1,10 +1,11 @@
 //! The service: routes a request to the gate or to the inner service.
 
-use std::error::Error;
 use std::future::ready;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
+use axum_core::BoxError;
+use axum_core::body::Body as ResponseBody;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
@@ -13,7 +14,7 @@ use otpgate_http::{Body, Gate, Judged, Reply, Route};
 use tower_service::Service;
 
 use crate::layer::Mode;
-use crate::{GateBody, GateLayer, PeerAddr, ResponseFuture};
+use crate::{GateLayer, PeerAddr, ResponseFuture};
 
 /// A service behind a [`GateLayer`].
 #[derive(Clone, Debug)]
@@ -29,12 +30,13 @@ where
     S::Error: Send + 'static,
     B: HttpBody + Send + 'static,
     B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B::Error: Into<BoxError>,
     R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
 {
-    type Response = Response<GateBody<R>>;
+    type Response = Response<ResponseBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, R, S::Error>;
+    type Future = ResponseFuture<S::Future, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -68,15 +70,15 @@ fn known<B>(gate: &Gate, request: &Request<B>) -> Option<Judged> {
     outer.cloned().or_else(|| gate.judge_at_once(request.method(), request.headers()))
 }
 
-async fn answer<B, R, E>(
+async fn answer<B, E>(
     gate: Gate,
     route: Route,
     peer: Option<IpAddr>,
     request: Request<B>,
-) -> Result<Response<GateBody<R>>, E>
+) -> Result<Response<ResponseBody>, E>
 where
     B: HttpBody,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B::Error: Into<BoxError>,
 {
     let (parts, body) = request.into_parts();
     let body = match Limited::new(body, route.max_body()).collect().await {
@@ -91,18 +93,20 @@ async fn judge<S, B, R>(
     layer: GateLayer,
     mut inner: S,
     mut request: Request<B>,
-) -> Result<Response<GateBody<R>>, S::Error>
+) -> Result<Response<ResponseBody>, S::Error>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
 {
     let judged = layer.gate.judge(request.method(), request.headers()).await;
     if let Some(reply) = layer.refusal(&judged) {
         return Ok(respond(*reply));
     }
     request.extensions_mut().insert(judged);
-    Ok(inner.call(request).await?.map(GateBody::inner))
+    Ok(inner.call(request).await?.map(ResponseBody::new))
 }
 
-fn respond<R>(reply: Reply) -> Response<GateBody<R>> {
-    reply.into_response().map(GateBody::ours)
+fn respond(reply: Reply) -> Response<ResponseBody> {
+    reply.into_response().map(ResponseBody::from)
 }
