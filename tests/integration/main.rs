@@ -12,6 +12,7 @@ mod housekeeping;
 mod kit;
 mod logs;
 mod methods;
+mod misses;
 mod mounting;
 mod nodes;
 mod rotation;

@@ -23,7 +23,7 @@ const V6: &str = "2001:db8::1";
 
 /// The host's one user, known without asking any store.
 #[derive(Clone, Copy)]
-struct Ada;
+pub(crate) struct Ada;
 
 impl Ada {
     fn user() -> User {

@@ -4,13 +4,18 @@
 //! the binding, is judged anew each time.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::future::Future;
+use std::hash::{Hash, Hasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use otpgate_core::engine::{LiveSession, Sighting};
 use otpgate_core::secret::AccessToken;
 use otpgate_core::{Engine, Refusal, SessionId, Timestamp};
-use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
+
+/// No sighting holds for longer, so that none is kept for longer.
+const LONGEST_BELIEF: Duration = Duration::from_secs(60);
 
 /// Memory for what was found good, unless the host says otherwise: some 60 000 tokens.
 pub(crate) const USUAL: usize = 64 * 1024 * 1024;
@@ -18,13 +23,17 @@ pub(crate) const USUAL: usize = 64 * 1024 * 1024;
 /// What an entry takes besides what it points to: its place in the map, and what a map and an allocator keep free.
 const PLACE: usize = 128;
 
+/// The same of a session, whose cache keeps more of an order.
+const SESSION_PLACE: usize = 384;
+
 /// The sessions behind tokens that have verified, at most so many bytes of them; nothing else gets in, so junk throws nothing out.
 ///
 /// Two layers: by token, so that a token that was seen costs a seeded hash and a compare of all its bytes; and by session, so that
-/// another token of a session that was seen costs its signature and no question to the store.
+/// another token of a session that was seen costs its signature and no question to the store. A miss of the second is a read of the
+/// store: whoever misses the same session meanwhile waits for that one read.
 pub(crate) struct Verified {
-    tokens: Cache<Token, Seen, Bytes>,
-    sessions: Cache<SessionId, Sighting, Bytes>,
+    tokens: quick_cache::sync::Cache<Token, Seen, Bytes>,
+    sessions: moka::future::Cache<SessionId, Sighting, RandomState>,
 }
 
 /// A token that has verified.
@@ -37,10 +46,19 @@ struct Seen {
 impl Verified {
     /// Room for about `bytes`, texts and overhead together.
     pub(crate) fn new(bytes: usize) -> Self {
+        let whole = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
         let (tokens, sessions) = (bytes / 4 * 3, bytes / 4);
-        let of = |bytes: usize| (bytes / 512, u64::try_from(bytes).unwrap_or(u64::MAX));
-        let ((n, most), (m, at_most)) = (of(tokens), of(sessions));
-        Self { tokens: Cache::with_weighter(n, most, Bytes), sessions: Cache::with_weighter(m, at_most, Bytes) }
+        let weigh = |_: &SessionId, seen: &Sighting| {
+            u32::try_from(SESSION_PLACE + Bytes::of(seen.session())).unwrap_or(u32::MAX)
+        };
+        Self {
+            tokens: quick_cache::sync::Cache::with_weighter(tokens / 512, whole(tokens), Bytes),
+            sessions: moka::future::Cache::builder()
+                .max_capacity(whole(sessions))
+                .weigher(weigh)
+                .time_to_live(LONGEST_BELIEF)
+                .build_with_hasher(RandomState::new()),
+        }
     }
 
     /// How many tokens there are.
@@ -57,35 +75,62 @@ impl Verified {
 
     /// The session of a token, from the store where nothing that was seen holds any more.
     pub(crate) async fn find(&self, engine: &Engine, token: &str) -> Result<Sighting, Refusal> {
+        let owned = AccessToken::new(token);
         let seen = self.tokens.get(&Presented(token.as_bytes())).filter(|seen| engine.now() < seen.ends);
         let (ends, found) = match seen {
             Some(seen) if engine.holds(&seen.sighting, seen.ends) => return Ok(seen.sighting),
             // A signature that was good is good; what has changed is the session, or what is known of it.
-            Some(seen) => (seen.ends, engine.look_again(&seen.sighting).await),
+            Some(Seen { ends, sighting }) => {
+                let id = sighting.session().id;
+                (ends, self.look(engine, id, ends, || engine.look_again(&sighting)).await)
+            }
             None => {
-                let believed = engine.believe(&AccessToken::new(token))?;
+                let believed = engine.believe(&owned)?;
                 let (id, ends) = (believed.session(), believed.ends_at());
-                let known = self.sessions.get(&id).filter(|s| s.is_of(&believed) && engine.holds(s, ends));
-                match known {
-                    Some(sighting) => (ends, Ok(sighting)),
-                    None => (ends, engine.look(&believed).await),
-                }
+                let found = self.look(engine, id, ends, || engine.look(&believed)).await;
+                // One id is of one user's session; should it ever not be, this token is of none.
+                (ends, found.and_then(|s| if s.is_of(&believed) { Ok(s) } else { Err(Refusal::NotAuthenticated) }))
             }
         };
-        match found {
-            Ok(sighting) => {
-                self.sessions.insert(sighting.session().id, sighting.clone());
-                self.tokens.insert(Token(AccessToken::new(token)), Seen { ends, sighting: sighting.clone() });
-                Ok(sighting)
-            }
-            Err(refusal) => {
-                // It would be of no use any more. After a failure of the store it may be: then only its session is asked for.
-                if refusal == Refusal::NotAuthenticated {
-                    self.tokens.remove(&Presented(token.as_bytes()));
-                }
-                Err(refusal)
-            }
+        match &found {
+            Ok(sighting) => self.tokens.insert(Token(owned), Seen { ends, sighting: sighting.clone() }),
+            // It would be of no use any more. After a failure of the store it may be: then only its session is asked for.
+            Err(Refusal::NotAuthenticated) => drop(self.tokens.remove(&Presented(token.as_bytes()))),
+            Err(_) => {}
         }
+        found
+    }
+
+    /// A session as it was seen, if that holds, else as the store has it: by one read for all who ask meanwhile.
+    async fn look<F>(
+        &self,
+        engine: &Engine,
+        id: SessionId,
+        ends: Timestamp,
+        ask: impl Fn() -> F,
+    ) -> Result<Sighting, Refusal>
+    where
+        F: Future<Output = Result<Sighting, Refusal>>,
+    {
+        match self.sessions.get(&id).await {
+            Some(known) if engine.holds(&known, ends) => return Ok(known),
+            Some(_) => self.sessions.invalidate(&id).await,
+            None => {}
+        }
+        let asked = AtomicBool::new(false);
+        let read = async {
+            asked.store(true, Ordering::Relaxed);
+            ask().await
+        };
+        let found = self.sessions.try_get_with(id, read).await.map_err(|refusal| *refusal)?;
+        // A read of our own began after the request, and is right by itself. That of another began before, so that what ended in between
+        // may be missing in it: then what it rests on holds no more, and we ask ourselves.
+        if asked.into_inner() || engine.holds(&found, ends) {
+            return Ok(found);
+        }
+        let found = ask().await?;
+        self.sessions.insert(id, found.clone()).await;
+        Ok(found)
     }
 }
 
@@ -150,11 +195,5 @@ impl Bytes {
 impl Weighter<Token, Seen> for Bytes {
     fn weight(&self, token: &Token, seen: &Seen) -> u64 {
         (PLACE + token.0.expose().len() + Self::of(seen.sighting.session())) as u64
-    }
-}
-
-impl Weighter<SessionId, Sighting> for Bytes {
-    fn weight(&self, _: &SessionId, sighting: &Sighting) -> u64 {
-        (PLACE + Self::of(sighting.session())) as u64
     }
 }
