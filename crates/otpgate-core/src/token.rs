@@ -20,6 +20,7 @@ use std::time::Duration;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::secret::{AccessKey, AccessToken, Secrets};
@@ -52,9 +53,7 @@ impl SigningKey {
     /// # Errors
     /// [`ConfigErrorKind::Key`] when the text is no such key.
     pub fn ed25519_pem(pem: &[u8]) -> Result<Self, ConfigError> {
-        let encoding =
-            EncodingKey::from_ed_pem(pem).map_err(|e| bad_key("not an Ed25519 key in PKCS #8 PEM").because(e))?;
-        Ok(Self { algorithm: Algorithm::EdDSA, encoding })
+        Self::read(pem, Algorithm::EdDSA, EncodingKey::from_ed_der, "not an Ed25519 key in PKCS #8 PEM")
     }
 
     /// A P-256 key (`ES256`, RFC 7518) in PKCS #8 PEM, as `openssl genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256` writes it.
@@ -62,9 +61,27 @@ impl SigningKey {
     /// # Errors
     /// [`ConfigErrorKind::Key`] when the text is no such key.
     pub fn es256_pem(pem: &[u8]) -> Result<Self, ConfigError> {
-        let encoding =
-            EncodingKey::from_ec_pem(pem).map_err(|e| bad_key("not a P-256 key in PKCS #8 PEM").because(e))?;
-        Ok(Self { algorithm: Algorithm::ES256, encoding })
+        Self::read(pem, Algorithm::ES256, EncodingKey::from_ec_der, "not a P-256 key in PKCS #8 PEM")
+    }
+
+    /// A key of the one kind, or what is `wrong` with the text.
+    fn read(
+        text: &[u8],
+        algorithm: Algorithm,
+        key: fn(&[u8]) -> EncodingKey,
+        wrong: &str,
+    ) -> Result<Self, ConfigError> {
+        let block = pem::parse(text).map_err(|e| bad_key(wrong).because(e))?;
+        let is_pkcs8 = block.tag() == "PRIVATE KEY";
+        let contents = Zeroizing::new(block.into_contents());
+        if !is_pkcs8 {
+            return Err(bad_key(wrong));
+        }
+        let key = Self { algorithm, encoding: key(&contents) };
+        // Whether it is of this kind is known to whoever tells its public half.
+        install_provider();
+        key.public().map_err(|e| bad_key(wrong).because(e))?;
+        Ok(key)
     }
 
     /// The public half with its thumbprint (RFC 7638) as key id.

@@ -1,4 +1,5 @@
 //! The store beside a plain map, through long runs of the same operations: whatever moves within it, the answers are the map's.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ fn key(n: u64, alike: u64) -> Key {
 }
 
 fn owner(n: u64) -> Option<Owner> {
-    (n > 0).then(|| Owner([n as u8; 32]))
+    (n > 0).then_some(Owner([n as u8; 32]))
 }
 
 async fn compare(alike: u64, keys: u64, owners: u64, seed: u64) {

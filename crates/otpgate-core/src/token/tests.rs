@@ -21,14 +21,42 @@ fn tokens() -> Tokens {
 
 fn ed25519() -> SigningKey {
     let der = aws_lc_rs::signature::Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap().to_pkcs8v1().unwrap();
-    SigningKey { algorithm: Algorithm::EdDSA, encoding: EncodingKey::from_ed_der(der.as_ref()) }
+    SigningKey::ed25519_pem(&pem("PRIVATE KEY", der.as_ref())).unwrap()
 }
 
 fn es256() -> SigningKey {
-    let rng = aws_lc_rs::rand::SystemRandom::new();
     let signing = &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
-    let der = aws_lc_rs::signature::EcdsaKeyPair::generate_pkcs8(signing, &rng).unwrap();
-    SigningKey { algorithm: Algorithm::ES256, encoding: EncodingKey::from_ec_der(der.as_ref()) }
+    SigningKey::es256_pem(&pem("PRIVATE KEY", &on_curve(signing))).unwrap()
+}
+
+fn on_curve(signing: &'static aws_lc_rs::signature::EcdsaSigningAlgorithm) -> Vec<u8> {
+    let rng = aws_lc_rs::rand::SystemRandom::new();
+    aws_lc_rs::signature::EcdsaKeyPair::generate_pkcs8(signing, &rng).unwrap().as_ref().to_vec()
+}
+
+fn pem(tag: &str, der: &[u8]) -> Vec<u8> {
+    pem::encode(&pem::Pem::new(tag, der)).into_bytes()
+}
+
+#[test]
+fn a_key_of_another_kind_is_refused_when_it_is_read() {
+    let p256 = on_curve(&aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING);
+    let p384 = on_curve(&aws_lc_rs::signature::ECDSA_P384_SHA384_FIXED_SIGNING);
+    let ed = aws_lc_rs::signature::Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap().to_pkcs8v1().unwrap();
+    let ed = ed.as_ref();
+    assert!(SigningKey::es256_pem(&pem("PRIVATE KEY", &p256)).is_ok());
+    for der in [ed, &p384, &p256[1..], b"", &[0; 48]] {
+        assert!(SigningKey::es256_pem(&pem("PRIVATE KEY", der)).is_err(), "{der:?}");
+    }
+    assert!(SigningKey::ed25519_pem(&pem("PRIVATE KEY", ed)).is_ok());
+    for der in [&p256[..], &ed[1..], b"", &[0; 48]] {
+        assert!(SigningKey::ed25519_pem(&pem("PRIVATE KEY", der)).is_err(), "{der:?}");
+    }
+    for tag in ["EC PRIVATE KEY", "PUBLIC KEY", "CERTIFICATE", "ENCRYPTED PRIVATE KEY"] {
+        assert!(SigningKey::ed25519_pem(&pem(tag, ed)).is_err(), "{tag}");
+        assert!(SigningKey::es256_pem(&pem(tag, &p256)).is_err(), "{tag}");
+    }
+    assert!(SigningKey::ed25519_pem(ed).is_err() && SigningKey::ed25519_pem(b"no key").is_err());
 }
 
 fn asymmetric(keys: Vec<SigningKey>) -> Tokens {
