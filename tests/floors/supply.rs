@@ -86,7 +86,7 @@ fn a112_no_feature_pulls_in_rsa_or_a_tls_of_its_own_and_the_defaults_next_to_not
 }
 
 /// So many crates of others an app gets by default; whoever adds one changes this number, and knows it.
-const MOST: usize = 80;
+const MOST: usize = 81;
 
 #[test]
 fn what_is_not_to_be_there_is_seen() {
