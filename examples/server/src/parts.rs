@@ -41,9 +41,9 @@ pub(crate) async fn build(args: &Args, config: &Config) -> anyhow::Result<OtpAut
     let (given, added) = (users.len(), users::import(&directory, &scheme, users).await?);
     tracing::info!(given, added, "users");
 
-    // One hash takes 19 MiB: as many at a time as there are cores.
+    // One hash takes 19 MiB and a core: one core is left for everything else.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let passwords = PasswordParts::new(Arc::clone(&directory), scheme, cores);
+    let passwords = PasswordParts::new(Arc::clone(&directory), scheme, cores.saturating_sub(1));
     let registration = config.registration(Arc::clone(&directory))?;
     let mut builder = OtpAuth::builder(secrets, Arc::clone(&store), directory, mailer)
         .profiles(profiles)

@@ -102,6 +102,9 @@ pub struct PasswordParts {
 
 impl PasswordParts {
     /// Hashes kept in `store`, made by `scheme`, at most `at_a_time` of them at once (each takes the scheme's memory).
+    ///
+    /// One fewer than the machine has cores leaves one for everything else: with one for each core, the slowest of a hundred requests
+    /// waits for a hash to be put aside.
     #[must_use]
     pub fn new(store: impl Passwords, scheme: impl PasswordScheme, at_a_time: usize) -> Self {
         let permits = Arc::new(Semaphore::new(at_a_time.max(1)));
