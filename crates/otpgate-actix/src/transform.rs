@@ -114,10 +114,15 @@ where
     }
 }
 
+/// The verdict of an outer middleware of the same gate.
+fn outer(gate: &Gate, request: &ServiceRequest) -> Option<Judged> {
+    request.extensions().get::<Judged>().filter(|judged| judged.gate().is(gate)).cloned()
+}
+
 /// The verdict where it is there already, by an outer middleware of the same gate or since nothing has to be asked.
 fn known(gate: &Gate, request: &ServiceRequest) -> Option<Judged> {
-    let outer = request.extensions().get::<Judged>().filter(|judged| judged.gate().is(gate)).cloned();
-    outer.or_else(|| gate.glance(request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()))))
+    outer(gate, request)
+        .or_else(|| gate.glance(request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()))))
 }
 
 async fn handle<S, B>(
@@ -143,7 +148,8 @@ where
         let response = convert::response(&gate.answer(route, &headers, peer, body).await);
         return Ok(ServiceResponse::new(plain, response).map_into_right_body());
     }
-    let judged = match known(gate, &request) {
+    // One look has told nothing, or was not taken: then the path is one of the gate's.
+    let judged = match outer(gate, &request) {
         Some(judged) => judged,
         None => gate.judge(&method, &headers).await,
     };

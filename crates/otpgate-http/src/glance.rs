@@ -1,6 +1,8 @@
 //! The first look at a request: one pass over its header lines, in whichever type a framework keeps them, which is enough for most
 //! requests. What it does not settle is read again, in full, by `credential.rs`.
 
+use std::fmt;
+
 use crate::profile::Table;
 
 /// The header in which a client of `identity` names the organisation that it acts for.
@@ -27,11 +29,17 @@ enum Line {
 }
 
 /// What the lines of a request hold.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Glance<'h> {
     /// The one token, and in whose header it came (`None`: in `Authorization`).
     pub(crate) token: Option<(&'h [u8], Option<&'static Table>)>,
     pub(crate) organization: Option<&'h [u8]>,
+}
+
+impl fmt::Debug for Glance<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Glance(..)")
+    }
 }
 
 impl Watched {

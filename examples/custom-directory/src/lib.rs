@@ -24,14 +24,14 @@ pub use users::Users;
 pub async fn login(pool: PgPool, secrets: Secrets, mailer: impl Mailer) -> Result<OtpAuth, ConfigError> {
     let users = Users::new(pool.clone());
     let store = PostgresStore::connect(pool).await?;
-    // One hash takes 19 MiB: as many at a time as there are cores.
+    // One hash takes 19 MiB and a core: one core is left for everything else.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // `identity` for logging in by code or password; `platform` for a password that is forgotten, or was never set.
     let identity = Identity::new(Tenant::default()).passwords();
     let profiles = Profiles::builder().identity(identity).platform(Platform::new()).build()?;
     OtpAuth::builder(secrets, store, users.clone(), mailer)
         .profiles(profiles)
-        .passwords(PasswordParts::new(users.clone(), Argon2id::new()?, cores))
+        .passwords(PasswordParts::new(users.clone(), Argon2id::new()?, cores.saturating_sub(1)))
         .registration(Registration::on_first_code(users))
         .build()
         .await
