@@ -162,7 +162,8 @@ impl Hash for Presented<'_> {
     }
 }
 
-/// All bytes. What it takes tells nothing: two that differ meet only where a hash is the same whose seed nobody knows.
+/// All bytes. What it takes tells nothing: two that differ meet only where a hash is the same whose seed nobody knows, or where
+/// whoever asks has the signature of the one that is kept, and so nothing left to find out that would serve them.
 impl Equivalent<Token> for Presented<'_> {
     fn equivalent(&self, key: &Token) -> bool {
         self.0 == key.0.expose().as_bytes()
