@@ -181,8 +181,8 @@ impl OtpAuthBuilder {
         self
     }
 
-    /// Leaves it to the host to call [`OtpAuth::sweep`]; otherwise what has expired is removed once a minute in steps of a
-    /// thousand, by one node at a time, from the first operation on.
+    /// Leaves it to the host to call [`OtpAuth::sweep`]; otherwise what has expired is removed once a minute in small
+    /// steps, by one node at a time, from the first operation on.
     pub fn without_sweeps(mut self) -> Self {
         self.parts.housekeeping = false;
         self

@@ -15,11 +15,14 @@ use crate::{Expect, Record, Refusal, Revision, Swapped};
 /// How long the node rests that has found nothing more to do, or another at it.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// How long it rests between two steps: what waits for the store goes first.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long it rests between two steps: what waits for the store, or for a core, goes first.
+const PAUSE: Duration = Duration::from_millis(2);
 
-/// The most that one step removes.
-const STEP: u32 = 1_000;
+/// The most that one step removes: so few that whoever shares the cores with it need not wait for it long.
+const STEP: u32 = 25;
+
+/// How many steps it takes before it looks at the lease again.
+const STEPS: u32 = 40;
 
 /// A step that takes longer has failed.
 const STEP_DEADLINE: Duration = Duration::from_secs(10);
@@ -59,6 +62,15 @@ impl Housekeeper {
     }
 }
 
+/// What a node knows of its lease.
+#[derive(Default)]
+struct Tenure {
+    /// How it has written it last.
+    own: Option<Revision>,
+    /// The steps that are left before it looks again.
+    steps: u32,
+}
+
 impl Inner {
     /// Begins to sweep, once.
     pub(super) fn begin_housekeeping(self: &Arc<Self>) {
@@ -71,25 +83,30 @@ impl Inner {
         // It keeps no engine alive that nobody uses any more.
         let (inner, runtime) = (Arc::downgrade(self), Arc::clone(&self.runtime));
         self.runtime.spawn(Box::pin(async move {
-            let (mut own, mut rest) = (None, EVERY);
+            let (mut tenure, mut rest) = (Tenure::default(), EVERY);
             while let Either::Left((_, unstopped)) = select(runtime.sleep(rest), stopped).await {
                 stopped = unstopped;
                 let Some(inner) = inner.upgrade() else { return };
-                rest = inner.keep_house(&mut own).await;
+                rest = inner.keep_house(&mut tenure).await;
             }
         }));
     }
 
     /// One step, if it is this node that sweeps; how long to rest before the next.
-    async fn keep_house(&self, own: &mut Option<Revision>) -> Duration {
+    async fn keep_house(&self, tenure: &mut Tenure) -> Duration {
+        let steps = std::mem::take(&mut tenure.steps);
         // No permit is free while the node is busy, and none ever after a shutdown.
         let Some(_permit) = self.sections.try_acquire_arc() else { return EVERY };
-        match self.hold_lease(own).await {
-            Ok(true) => {}
-            Ok(false) | Err(_) => return EVERY,
-        }
+        let steps = match steps {
+            0 if matches!(self.hold_lease(&mut tenure.own).await, Ok(true)) => STEPS,
+            0 => return EVERY,
+            left => left,
+        };
         match self.sweep(STEP).await {
-            Ok(gone) if gone >= u64::from(STEP) => PAUSE,
+            Ok(gone) if gone >= u64::from(STEP) => {
+                tenure.steps = steps - 1;
+                PAUSE
+            }
             Ok(_) | Err(_) => EVERY,
         }
     }

@@ -85,7 +85,7 @@ pub struct Parts {
     pub single_process: bool,
     /// What hints to other nodes that there is something to see; without one they see it with their next poll.
     pub bus: Option<Arc<dyn Bus>>,
-    /// Whether the engine removes what has expired, from its first operation on: once a minute, in steps of a thousand, one
+    /// Whether the engine removes what has expired, from its first operation on: once a minute, in small steps, one
     /// node at a time. Without it the store grows until the host calls [`Engine::sweep`].
     pub housekeeping: bool,
     /// Where messages wait that are not handed over yet; without one they are lost with the process.
