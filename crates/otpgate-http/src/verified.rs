@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use otpgate_core::engine::{LiveSession, Sighting};
 use otpgate_core::secret::AccessToken;
 use otpgate_core::{Engine, Refusal, SessionId, Timestamp};
@@ -66,11 +67,31 @@ impl Verified {
         self.tokens.len()
     }
 
-    /// The session of a token that was seen, if what was seen still holds. Waits for nothing and allocates nothing.
+    /// What can be said of a token without waiting for the store: its session, if that was seen and still holds, or that it is none of
+    /// ours. Allocates nothing where the token was seen.
     #[inline]
-    pub(crate) fn get(&self, engine: &Engine, token: &[u8]) -> Option<Sighting> {
-        let Seen { ends, sighting } = self.tokens.get(&Presented(token))?;
-        engine.holds(&sighting, ends).then_some(sighting)
+    pub(crate) fn at_once(&self, engine: &Engine, token: &[u8]) -> Option<Result<Sighting, Refusal>> {
+        match self.tokens.get(&Presented(token)) {
+            Some(Seen { ends, sighting }) => engine.holds(&sighting, ends).then_some(Ok(sighting)),
+            None => self.at_first_sight(engine, token),
+        }
+    }
+
+    #[inline(never)]
+    fn at_first_sight(&self, engine: &Engine, token: &[u8]) -> Option<Result<Sighting, Refusal>> {
+        // What is no text is no token.
+        let owned = AccessToken::new(std::str::from_utf8(token).unwrap_or_default());
+        let believed = match engine.believe(&owned) {
+            Ok(believed) => believed,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let sighting = self.sessions.get(&believed.session()).now_or_never()??;
+        let ends = believed.ends_at();
+        if !engine.holds(&sighting, ends) || !sighting.is_of(&believed) {
+            return None;
+        }
+        self.tokens.insert(Token(owned), Seen { ends, sighting: sighting.clone() });
+        Some(Ok(sighting))
     }
 
     /// The session of a token, from the store where nothing that was seen holds any more.

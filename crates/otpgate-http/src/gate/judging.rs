@@ -25,7 +25,8 @@ impl Gate {
         self.judged(verdict, table)
     }
 
-    /// The verdict where it needs no waiting: nothing came with the request, or a token that was found good of late.
+    /// The verdict where it needs no waiting: nothing came with the request, or a token that is none of ours, or one whose session was
+    /// found good of late.
     #[must_use]
     pub fn judge_at_once(&self, method: &Method, headers: &HeaderMap) -> Option<Judged> {
         match self.look(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))) {
@@ -50,16 +51,24 @@ impl Gate {
         if table.is_some_and(|table| table.agrees.is_some()) {
             return Look::Closer;
         }
-        let seen = self.0.verified.as_ref().and_then(|verified| verified.get(self.engine(), token));
-        let Some(sighting) = seen else { return Look::Unseen };
-        let named = glance.organization.map_or(Named::Nothing, Named::One);
-        Look::Settled(self.judged(self.act(sighting, table, |_| true, named), table))
+        let found = self.0.verified.as_ref().and_then(|verified| verified.at_once(self.engine(), token));
+        let verdict = match found {
+            None => return Look::Unseen,
+            Some(Err(refusal)) => refused(refusal),
+            Some(Ok(sighting)) => {
+                self.act(sighting, table, |_| true, glance.organization.map_or(Named::Nothing, Named::One))
+            }
+        };
+        Look::Settled(self.judged(verdict, table))
     }
 
     fn look_closer(&self, method: &Method, headers: &HeaderMap) -> Option<Judged> {
         let seen = |token: &str, table| {
-            let sighting = self.0.verified.as_ref()?.get(self.engine(), token.as_bytes())?;
-            Some(self.judged(self.act_on(headers, sighting, table), table))
+            let verdict = match self.0.verified.as_ref()?.at_once(self.engine(), token.as_bytes())? {
+                Ok(sighting) => self.act_on(headers, sighting, table),
+                Err(refusal) => refused(refusal),
+            };
+            Some(self.judged(verdict, table))
         };
         match self.known(method, headers) {
             Known::Verdict(verdict, table) => Some(self.judged(verdict, table)),
@@ -88,8 +97,7 @@ impl Gate {
         };
         match found {
             Ok(sighting) => self.act_on(headers, sighting, table),
-            Err(Refusal::NotAuthenticated) => Verdict::Refused(Refused::Invalid),
-            Err(_) => Verdict::Unavailable,
+            Err(refusal) => refused(refusal),
         }
     }
 
@@ -129,10 +137,18 @@ impl Gate {
     }
 }
 
+/// What to say where there is no session.
+fn refused(refusal: Refusal) -> Verdict {
+    match refusal {
+        Refusal::NotAuthenticated => Verdict::Refused(Refused::Invalid),
+        _ => Verdict::Unavailable,
+    }
+}
+
 /// What one look at the header lines settles.
 enum Look {
     Settled(Judged),
-    /// One token, of which nothing is known here.
+    /// One token of ours, of whose session nothing is known here.
     Unseen,
     /// More than one look settles.
     Closer,
