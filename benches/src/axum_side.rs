@@ -91,10 +91,11 @@ where
     }
 }
 
-/// The framework alone.
+/// The framework alone; with its state, as `axum::serve` gives it one for every connection and the peers' apps have it: without, a router
+/// makes its routes, and what is layered on them, anew for every request.
 pub fn bare() -> Router {
     let user = Arc::<str>::from(host::id(0));
-    Router::new().route("/me", get(move || std::future::ready(user.to_string())))
+    Router::new().route("/me", get(move || std::future::ready(user.to_string()))).with_state(())
 }
 
 /// A layer that does nothing.
@@ -128,7 +129,7 @@ impl<S: Service<Request>> Service<Request> for NoopService<S> {
 
 /// The app that ours stands before.
 pub fn protected() -> Router {
-    Router::new().route("/me", get(async |session: Session| session.user_id.as_str().to_owned()))
+    Router::new().route("/me", get(async |session: Session| session.user_id.as_str().to_owned())).with_state(())
 }
 
 /// Ours as `.layer(..)`.

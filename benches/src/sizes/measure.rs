@@ -39,7 +39,8 @@ pub(super) async fn row(kept: &Kept, tokens: &Arc<[String]>, first: &str, rounds
     let mut one = Case::new("one", Axum::new(axum_side::around(axum_side::protected(), &host.auth), only(tokens)));
     check_with(&mut one, &host, first, 3_000_000 + tokens.len()).await;
     let bare = Case::new("bare", Axum::new(axum_side::bare(), only(tokens)));
-    let hot = over(&run(&mut [bare, one], rounds, CALLS).await, "one");
+    let m = run(&mut [bare, one], rounds, CALLS).await;
+    let (bare, hot) = (m.of("bare").median, over(&m, "one"));
 
     let seen = see(&host, tokens).await;
     let mut cases = vec![Case::new("bare", Axum::new(axum_side::bare(), any(tokens)))];
@@ -52,6 +53,7 @@ pub(super) async fn row(kept: &Kept, tokens: &Arc<[String]>, first: &str, rounds
     Row {
         store: kept.name().to_owned(),
         sessions: tokens.len() as f64,
+        bare,
         hot,
         random: seen.all.then(|| over(&m, "any")),
         map: over(&m, "map"),

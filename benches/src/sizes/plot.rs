@@ -152,6 +152,7 @@ mod tests {
         let row = |store: &str, sessions: f64| Row {
             store: store.to_owned(),
             sessions,
+            bare: 500.0,
             hot: 400.0,
             random: (sessions < 1e5).then_some(900.0),
             map: 450.0,
