@@ -22,7 +22,7 @@ use otpgate_core::{Expect, Key, Owner, Record, Store, StoreError, StoreErrorKind
 use at::{At, SHARDS, shard_of};
 use budget::{Budget, Budgets};
 use owners::{Listed, Owners, prefix_of};
-use shard::Shard;
+use shard::{STRETCH, Shard};
 
 /// Keeps records in this process's memory. Clones share them.
 ///
@@ -50,8 +50,6 @@ struct Inner {
 
 /// How many records of an owner are looked up at a time.
 const PAGE: usize = 256;
-/// How many places a sweep looks at before it goes on to the next shard: so few that whoever waits for the lock need not sleep.
-const LOOKED_AT: u32 = 16;
 /// How often a sweep goes on before it lets other tasks run.
 const STRIDE: usize = 64;
 
@@ -146,16 +144,25 @@ impl MemoryStore {
         }
     }
 
-    /// Removes what expired before `before` from some places of a shard, at most `limit`; says how many.
-    fn sweep_part(&self, i: usize, from: u32, before: Timestamp, limit: usize) -> usize {
+    /// Removes what expired before `before` from a stretch of a shard, at most `limit`; says how many.
+    fn sweep_part(&self, i: usize, stretch: u32, before: Timestamp, limit: usize) -> usize {
         let (mut shard, mut gone) = (self.shard_at(i), 0);
-        for place in from..shard.end().min(from.saturating_add(LOOKED_AT)) {
-            if gone < limit && shard.slot(place).is_some_and(|slot| slot.expires_at < before) {
-                self.remove(&mut shard, i, place);
-                gone += 1;
+        let (places, mut first_ends) = (shard.places_to_sweep(stretch, before), Timestamp::NEVER);
+        let is_swept = !places.is_empty();
+        for place in places {
+            match shard.slot(place).map(|slot| slot.expires_at) {
+                Some(ends) if ends < before && gone < limit => {
+                    self.remove(&mut shard, i, place);
+                    gone += 1;
+                }
+                Some(ends) => first_ends = ends.min(first_ends),
+                None => {}
             }
         }
-        let counters = if from == 0 { shard.take_expired_counters(before, limit - gone) } else { 0 };
+        if is_swept {
+            shard.swept(stretch, first_ends);
+        }
+        let counters = if stretch == 0 { shard.take_expired_counters(before, limit - gone) } else { 0 };
         (0..counters).for_each(|_| self.0.budgets.counters.give_back());
         gone + counters
     }
@@ -244,15 +251,14 @@ impl Store for MemoryStore {
         Ok(gone)
     }
 
-    /// Some places of every shard, then the next of every shard: no lock is taken twice in a row.
+    /// A stretch of every shard, then the next of every shard: no lock is taken twice in a row.
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let most = (0..SHARDS).map(|i| self.shard_at(i).end()).max().unwrap_or_default();
-        let parts = (most / LOOKED_AT + 1) as usize * SHARDS;
+        let parts = (most / STRETCH + 1) as usize * SHARDS;
         let (start, limit) = (self.0.sweep_at.load(Ordering::Relaxed) % parts, limit as usize);
         let mut gone = 0;
         for (n, part) in (start..parts).chain(0..start).enumerate() {
-            let from = (part / SHARDS) as u32 * LOOKED_AT;
-            gone += self.sweep_part(part % SHARDS, from, before, limit - gone);
+            gone += self.sweep_part(part % SHARDS, (part / SHARDS) as u32, before, limit - gone);
             if gone >= limit {
                 self.0.sweep_at.store(part, Ordering::Relaxed);
                 break;

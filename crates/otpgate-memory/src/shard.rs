@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Range;
 
 use hashbrown::HashTable;
 use otpgate_core::{Key, Owner, Record, Revision, StoreError, Timestamp};
@@ -16,7 +17,12 @@ pub(crate) struct Shard {
     index: HashTable<u32>,
     values: Values,
     counters: HashMap<Key, Counter>,
+    /// When the first of the records of a stretch ends, or before that.
+    first_ends: Vec<Timestamp>,
 }
+
+/// How many places a stretch has: so few that whoever waits for the lock while a sweep looks at them need not sleep.
+pub(crate) const STRETCH: u32 = 16;
 
 /// A record but for its value and its owner, which are somewhere else: one line of the processor's cache.
 pub(crate) struct Slot {
@@ -58,6 +64,7 @@ impl Shard {
         let place = slots.insert(slot, PLACES)?;
         let hash = |place: &u32| slots.get(*place).map_or(0, |slot| hash_of(&slot.key.0));
         index.insert_unique(hash_of(&key.0), place, hash);
+        self.note_end(place, *expires_at);
         Some(place)
     }
 
@@ -71,6 +78,7 @@ impl Shard {
             former = Some(std::mem::replace(&mut slot.value, self.values.put(place, value, owner)?));
         }
         (slot.revision, slot.expires_at) = (*revision, *expires_at);
+        self.note_end(place, *expires_at);
         if let Some(former) = former {
             self.let_go(former);
         }
@@ -96,6 +104,32 @@ impl Shard {
         let moved = self.values.remove(value).and_then(|place| self.slots.get_mut(place));
         if let Some(slot) = moved {
             slot.value = value;
+        }
+    }
+
+    fn note_end(&mut self, place: u32, ends: Timestamp) {
+        let stretch = (place / STRETCH) as usize;
+        if self.first_ends.len() <= stretch {
+            self.first_ends.resize(stretch + 1, Timestamp::NEVER);
+        }
+        if let Some(first) = self.first_ends.get_mut(stretch) {
+            *first = ends.min(*first);
+        }
+    }
+
+    /// The places of a stretch, if one of its records may have ended before `before`.
+    pub(crate) fn places_to_sweep(&self, stretch: u32, before: Timestamp) -> Range<u32> {
+        let from = stretch.saturating_mul(STRETCH);
+        match self.first_ends.get(stretch as usize) {
+            Some(first) if *first < before => from..self.end().min(from.saturating_add(STRETCH)),
+            _ => from..from,
+        }
+    }
+
+    /// All of a stretch has been looked at, and the first of those that are left ends then.
+    pub(crate) fn swept(&mut self, stretch: u32, first_ends: Timestamp) {
+        if let Some(first) = self.first_ends.get_mut(stretch as usize) {
+            *first = first_ends;
         }
     }
 
