@@ -1,8 +1,10 @@
 //! `cargo xtask release`: the long checks, by hand.
 
+use std::process::{Command, Stdio};
+
 use anyhow::Result;
 
-use crate::step::{Steps, has};
+use crate::step::{Steps, has, root};
 use crate::{backends, features, footprint, test};
 
 /// How often the tests with several processes do what they do a few times in `cargo xtask test`.
@@ -33,6 +35,7 @@ pub(crate) fn run() -> Result<()> {
         })
     })?;
     benches(&mut steps)?;
+    fuzz(&mut steps)?;
     if has("deny") {
         steps.cargo("dependencies", "deny --all-features check")?;
     } else {
@@ -50,6 +53,22 @@ fn benches(steps: &mut Steps) -> Result<()> {
     steps.cargo("benchmarks: a few rounds", &format!("bench --locked {OURS} --bench requests -- --smoke"))?;
     steps.cargo("benchmarks: a moment of each table", &format!("run --release --locked {OURS} -- --smoke"))?;
     steps.step("crates that are added to a host", |_| footprint::run(&["--count"]))
+}
+
+/// A quarter of an hour of tokens that nobody minted, of which we say what `jsonwebtoken` says.
+fn fuzz(steps: &mut Steps) -> Result<()> {
+    const NIGHTLY: [&str; 2] = ["run", "nightly"];
+    const TOKENS: &str = "cargo fuzz run token -- -max_len=4096 -dict=fuzz/token.dict -max_total_time=900";
+    let mut version = Command::new("rustup");
+    version.args(NIGHTLY).args(["rustc", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    if !has("fuzz") || !version.status().is_ok_and(|status| status.success()) {
+        steps.skip("fuzzing", "a nightly toolchain or cargo-fuzz is missing (`cargo install cargo-fuzz --locked`)");
+        return Ok(());
+    }
+    steps.step("fuzzing: access tokens", |steps| {
+        let mut run = Command::new("rustup");
+        steps.run(run.args(NIGHTLY).args(TOKENS.split_whitespace()).current_dir(root()).stdin(Stdio::null()))
+    })
 }
 
 /// `cargo xtask timing [STORE..]`: on memory and SQLite unless stores are named. By hand, on a machine that does nothing else.
