@@ -77,6 +77,7 @@ impl Verified {
         }
     }
 
+    /// The same of a token that was not seen before. Out of line: what was seen is the common case.
     #[inline(never)]
     fn at_first_sight(&self, engine: &Engine, token: &[u8]) -> Option<Result<Sighting, Refusal>> {
         // What is no text is no token.

@@ -148,7 +148,7 @@ fn refused(refusal: Refusal) -> Verdict {
 /// What one look at the header lines settles.
 enum Look {
     Settled(Judged),
-    /// One token of ours, of whose session nothing is known here.
+    /// One token, of which nothing can be said without waiting.
     Unseen,
     /// More than one look settles.
     Closer,
