@@ -143,7 +143,7 @@ impl FromStr for FlowId {
 
 impl SessionId {
     /// How long the text is, where the two digits of each byte begin, and where the hyphens stand.
-    const TEXT: usize = 36;
+    pub(crate) const TEXT: usize = 36;
     const DIGITS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
     const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
@@ -168,7 +168,6 @@ impl SessionId {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'-'; SessionId::TEXT];
         for (byte, at) in self.0.iter().zip(SessionId::DIGITS) {
             text[at] = DIGITS[usize::from(byte >> 4)];
@@ -190,21 +189,31 @@ impl FromStr for SessionId {
     /// One spelling only: lower case, hyphens where a UUID has them.
     fn from_str(text: &str) -> Result<Self, IdentifierError> {
         let text: &[u8; Self::TEXT] = text.as_bytes().try_into().map_err(|_| IdentifierError)?;
-        let mut bytes = [0; 16];
+        let (mut bytes, mut seen) = ([0; 16], 0);
         for (byte, at) in bytes.iter_mut().zip(Self::DIGITS) {
-            *byte = digit(text[at])? << 4 | digit(text[at + 1])?;
+            let (high, low) = (VALUES[usize::from(text[at])], VALUES[usize::from(text[at + 1])]);
+            seen |= high | low;
+            *byte = high << 4 | low;
         }
-        if Self::HYPHENS.iter().all(|at| text[*at] == b'-') { Ok(Self(bytes)) } else { Err(IdentifierError) }
+        let hyphens = Self::HYPHENS.iter().all(|at| text[*at] == b'-');
+        if hyphens && seen != NO_DIGIT { Ok(Self(bytes)) } else { Err(IdentifierError) }
     }
 }
 
-fn digit(text: u8) -> Result<u8, IdentifierError> {
-    match text {
-        b'0'..=b'9' => Ok(text - b'0'),
-        b'a'..=b'f' => Ok(text - b'a' + 10),
-        _ => Err(IdentifierError),
+/// What each byte is worth as a digit of base 16 in lower case: what is none leaves its mark in whatever it is joined with.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        values[DIGITS[digit] as usize] = digit as u8;
+        digit += 1;
     }
-}
+    values
+};
+
+const NO_DIGIT: u8 = 0xff;
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// What kind of thing a person is reached or known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::claims::Said;
-use crate::{Profile, Tenant, UserId};
+use crate::{Profile, SessionId, Tenant, UserId};
 
 /// How the claims of every token begin that we mint.
 pub(super) struct Usual {
@@ -32,8 +32,8 @@ impl Usual {
         let mut rest = Rest(json);
         rest.skip(&self.start)?;
         let sub = rest.text("\",\"sid\":\"")?;
-        let sid = rest.text("\",\"jti\":\"")?;
-        let jti = rest.text("\",\"tenant\":\"")?;
+        let sid = rest.id("\",\"jti\":\"")?;
+        let jti = rest.id("\",\"tenant\":\"")?;
         let tenant = rest.text("\",\"profile\":\"")?;
         let profile = rest.text("\",\"iat\":")?;
         let profile = Profile::ALL.into_iter().find(|known| known.name() == profile)?;
@@ -71,14 +71,28 @@ impl<'a> Rest<'a> {
         Some(text)
     }
 
+    /// As much as an id has, and a quote and `end` after it. Whoever reads the id looks at every byte of it.
+    fn id(&mut self, end: &str) -> Option<&'a str> {
+        let (id, rest) = self.0.split_at_checked(SessionId::TEXT)?;
+        self.0 = rest.strip_prefix(end)?;
+        Some(id)
+    }
+
     /// A whole number that is not negative, of at most 18 digits, and `end` after it.
     fn number(&mut self, end: &str) -> Option<i64> {
-        let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, rest) = self.0.split_at_checked(digits)?;
-        if digits == 0 || digits > 18 || (digits > 1 && number.starts_with('0')) {
+        let (mut number, mut digits) = (0, 0);
+        let text = self.0.as_bytes();
+        while let Some(digit) = text.get(digits).filter(|byte| byte.is_ascii_digit()) {
+            if digits == 18 {
+                return None;
+            }
+            number = number * 10 + i64::from(digit - b'0');
+            digits += 1;
+        }
+        if digits == 0 || (digits > 1 && text[0] == b'0') {
             return None;
         }
-        self.0 = rest.strip_prefix(end)?;
-        Some(number.bytes().fold(0, |n, digit| n * 10 + i64::from(digit - b'0')))
+        self.0 = self.0.get(digits..)?.strip_prefix(end)?;
+        Some(number)
     }
 }
