@@ -101,6 +101,20 @@ async fn s10_who_misses_the_same_session_waits_for_one_read() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_verified_is_not_read_again_by_who_asks_the_store() {
+    let (store, auth, token) = logged_in().await;
+    let (gate, get) = (auth.gate(), Method::GET);
+    let headers =
+        HeaderMap::from_iter([("auth-token".parse().unwrap(), HeaderValue::from_str(token.expose()).unwrap())]);
+    let unsettled = gate.judge_at_once(&get, &headers).expect_err("only the store knows its session");
+    // Without a header to read it from.
+    let judged = gate.settle(unsettled, &get, &HeaderMap::new()).await;
+    assert!(matches!(judged.verdict(), Verdict::Session(_)));
+    assert_eq!(store.loads.load(Ordering::SeqCst), READ);
+    assert!(matches!(gate.judge_at_once(&get, &headers).unwrap().verdict(), Verdict::Session(_)), "and it is kept");
+}
+
+#[tokio::test]
 async fn i7_a_read_that_a_log_out_went_past_is_believed_by_nobody_who_asked_after_it() {
     let (store, auth, token) = logged_in().await;
     store.held.send_replace(true);

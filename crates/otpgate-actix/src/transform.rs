@@ -8,7 +8,7 @@ use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::web::Payload;
 use actix_web::{Error, FromRequest, HttpMessage};
-use otpgate_http::{Body, Gate, Judged, Needs, Reply};
+use otpgate_http::{Body, Gate, Judged, Needs, Reply, Unsettled};
 
 use crate::convert;
 use crate::future::Answer;
@@ -101,8 +101,13 @@ where
         let Plan { gate, mode, needs } = &*self.plan;
         // A path of the gate's may be a preflight: that and everything else of it is seen to below.
         let elsewhere = *mode != Mode::Mount || !gate.has_path(request.path());
-        let Some(judged) = elsewhere.then(|| known(gate, &request)).flatten() else {
-            return Answer::asked(Box::pin(handle(Rc::clone(&self.plan), Rc::clone(&self.service), request)));
+        let look = if elsewhere { known(gate, &request) } else { Err(Unsettled::default()) };
+        let judged = match look {
+            Ok(judged) => judged,
+            Err(unsettled) => {
+                let (plan, service) = (Rc::clone(&self.plan), Rc::clone(&self.service));
+                return Answer::asked(Box::pin(handle(plan, service, unsettled, request)));
+            }
         };
         if *mode == Mode::Require
             && let Err(reply) = judged.session_with(needs)
@@ -120,14 +125,15 @@ fn outer(gate: &Gate, request: &ServiceRequest) -> Option<Judged> {
 }
 
 /// The verdict where it is there already, by an outer middleware of the same gate or since nothing has to be asked.
-fn known(gate: &Gate, request: &ServiceRequest) -> Option<Judged> {
-    outer(gate, request)
-        .or_else(|| gate.glance(request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()))))
+fn known(gate: &Gate, request: &ServiceRequest) -> Result<Judged, Unsettled> {
+    let look = || gate.glance(request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
+    outer(gate, request).map_or_else(look, Ok)
 }
 
 async fn handle<S, B>(
     plan: Rc<Plan>,
     service: Rc<S>,
+    unsettled: Unsettled,
     request: ServiceRequest,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error>
 where
@@ -151,7 +157,7 @@ where
     // One look has told nothing, or was not taken: then the path is one of the gate's.
     let judged = match outer(gate, &request) {
         Some(judged) => judged,
-        None => gate.judge(&method, &headers).await,
+        None => gate.settle(unsettled, &method, &headers).await,
     };
     if *mode == Mode::Require
         && let Err(reply) = judged.session_with(needs)

@@ -23,6 +23,8 @@ use crate::profile::{At, RouteName, RouteSpec, Table, Wants};
 use crate::verified::Verified;
 use crate::{Body, Reply, device, handler};
 
+pub use judging::Unsettled;
+
 /// Answers the standard routes and judges every other request. Cheap to clone.
 #[derive(Clone)]
 pub struct Gate(Arc<Inner>);

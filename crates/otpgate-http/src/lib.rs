@@ -26,7 +26,7 @@ mod verified;
 pub use body::Body;
 pub use builder::{Brand, Engine, GateBuilder, Guard, Identity, Platform, Profiles, ProfilesBuilder};
 pub use cookies::{Cookies, LegacyCookie};
-pub use gate::{Gate, Route};
+pub use gate::{Gate, Route, Unsettled};
 pub use peer::PeerPolicy;
 pub use profile::{FORGET_AFTER_LOGOUT, GENERIC_SENT_TEXT};
 pub use reply::Reply;

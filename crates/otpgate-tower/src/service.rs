@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use otpgate_http::{Body, Gate, Judged, Reply, Route};
+use otpgate_http::{Body, Gate, Judged, Reply, Route, Unsettled};
 use tower_service::Service;
 
 use crate::layer::Mode;
@@ -50,24 +50,29 @@ where
             let peer = request.extensions().get::<PeerAddr>().map(|p| p.0).or_else(|| peer(request.extensions()));
             return ResponseFuture::asked(Box::pin(answer(gate.clone(), route, peer, request)));
         }
-        if let Some(judged) = known(gate, &request) {
-            if let Some(reply) = self.layer.refusal(&judged) {
-                return ResponseFuture::asked(Box::pin(ready(Ok(respond(*reply)))));
+        let judged = match known(gate, &request) {
+            Ok(judged) => judged,
+            Err(unsettled) => {
+                // The service that was polled ready is the one to call; its clone waits for the next request.
+                let next = self.inner.clone();
+                let inner = std::mem::replace(&mut self.inner, next);
+                return ResponseFuture::asked(Box::pin(judge(self.layer.clone(), unsettled, inner, request)));
             }
-            request.extensions_mut().insert(judged);
-            return ResponseFuture::straight(self.inner.call(request));
+        };
+        if let Some(reply) = self.layer.refusal(&judged) {
+            return ResponseFuture::asked(Box::pin(ready(Ok(respond(*reply)))));
         }
-        // The service that was polled ready is the one to call; its clone waits for the next request.
-        let next = self.inner.clone();
-        let inner = std::mem::replace(&mut self.inner, next);
-        ResponseFuture::asked(Box::pin(judge(self.layer.clone(), inner, request)))
+        request.extensions_mut().insert(judged);
+        ResponseFuture::straight(self.inner.call(request))
     }
 }
 
 /// The verdict where it is there already, by an outer layer of the same gate or since nothing has to be asked.
-fn known<B>(gate: &Gate, request: &Request<B>) -> Option<Judged> {
-    let outer = request.extensions().get::<Judged>().filter(|judged| judged.gate().is(gate));
-    outer.cloned().or_else(|| gate.judge_at_once(request.method(), request.headers()))
+fn known<B>(gate: &Gate, request: &Request<B>) -> Result<Judged, Unsettled> {
+    match request.extensions().get::<Judged>().filter(|judged| judged.gate().is(gate)) {
+        Some(outer) => Ok(outer.clone()),
+        None => gate.judge_at_once(request.method(), request.headers()),
+    }
 }
 
 async fn answer<B, E>(
@@ -91,6 +96,7 @@ where
 
 async fn judge<S, B, R>(
     layer: GateLayer,
+    unsettled: Unsettled,
     mut inner: S,
     mut request: Request<B>,
 ) -> Result<Response<ResponseBody>, S::Error>
@@ -99,7 +105,7 @@ where
     R: HttpBody<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    let judged = layer.gate.judge(request.method(), request.headers()).await;
+    let judged = layer.gate.settle(unsettled, request.method(), request.headers()).await;
     if let Some(reply) = layer.refusal(&judged) {
         return Ok(respond(*reply));
     }

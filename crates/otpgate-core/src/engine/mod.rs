@@ -23,7 +23,7 @@ mod sms;
 pub use flows::{Device, FlowClaim, FlowOpened, NewFlow, TypedCode};
 pub use listing::OpenSession;
 pub use outbox::Outbox;
-pub use sighting::{Believed, Sighting};
+pub use sighting::{Believed, Moment, Sighting};
 
 use std::fmt;
 use std::future::Future;

@@ -132,7 +132,11 @@ struct Grounds<'a> {
 impl Inner {
     /// What a token says, when it is ours and of this time.
     pub(super) fn believe(&self, token: &AccessToken) -> Result<Claims, Refusal> {
-        self.tokens.verify(token.expose(), self.clock.now()).map_err(|_| Refusal::NotAuthenticated)
+        self.believe_at(token.expose(), self.clock.now())
+    }
+
+    pub(super) fn believe_at(&self, token: &str, now: Timestamp) -> Result<Claims, Refusal> {
+        self.tokens.verify(token, now).map_err(|_| Refusal::NotAuthenticated)
     }
 
     pub(super) async fn judge(&self, claims: &Claims) -> Result<LiveSession, Refusal> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::revocations::view::Mark;
 use super::{Engine, LiveSession};
 use crate::flow::revoke::LONGEST_BELIEF;
-use crate::secret::AccessToken;
 use crate::token::Claims;
 use crate::{Profile, Refusal, SessionId, Tenant, Timestamp, UserId};
 
@@ -31,6 +30,21 @@ impl Believed {
     #[must_use]
     pub fn ends_at(&self) -> Timestamp {
         self.ends
+    }
+}
+
+/// A moment: what the clock showed, and the time that held, which never steps back. To be used at once, and not after a wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    shown: Timestamp,
+    now: Timestamp,
+}
+
+impl Moment {
+    /// The time.
+    #[must_use]
+    pub fn now(self) -> Timestamp {
+        self.now
     }
 }
 
@@ -83,8 +97,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`Refusal::NotAuthenticated`].
-    pub fn believe(&self, token: &AccessToken) -> Result<Believed, Refusal> {
-        let claims = self.0.believe(token)?;
+    pub fn believe(&self, token: &str, moment: Moment) -> Result<Believed, Refusal> {
+        let claims = self.0.believe_at(token, moment.now)?;
         let Claims { sub: user, tenant, profile, session, ends } = claims;
         Ok(Believed { session, user, tenant, profile, ends })
     }
@@ -109,11 +123,17 @@ impl Engine {
     /// Whether a sighting still holds, for a token that ends at `ends`: nothing that it rests on has ended, as far as this node
     /// has seen; what this node ended itself it sees at once, what others ended within a second. Waits for nothing.
     #[must_use]
-    pub fn holds(&self, sighting: &Sighting, ends: Timestamp) -> bool {
-        let (shown, now) = self.0.clock.read();
-        let Sighted { until, mark, .. } = &*sighting.0;
+    pub fn holds(&self, sighting: &Sighting, ends: Timestamp, moment: Moment) -> bool {
+        let (Moment { shown, now }, Sighted { until, mark, .. }) = (moment, &*sighting.0);
         let stands = now < ends && now < *until && self.0.revocations.stands(*mark, shown);
         stands && !self.0.closing.is_over()
+    }
+
+    /// This moment, for all that is asked at once about a token.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        let (shown, now) = self.0.clock.read();
+        Moment { shown, now }
     }
 
     async fn sight(

@@ -11,12 +11,22 @@ use crate::glance::ORGANIZATION;
 use crate::origin::{self, Site};
 use crate::profile::{Table, identity};
 use crate::verdict::{Judged, Named, Refused, Session, Verdict};
+use crate::verified::{AtOnce, Ours};
 
 static ORGANIZATION_ID: HeaderName = HeaderName::from_static(ORGANIZATION);
 
 impl Gate {
     /// Judges the credential of a request that is not the gate's to answer.
     pub async fn judge(&self, method: &Method, headers: &HeaderMap) -> Judged {
+        self.settle(Unsettled::default(), method, headers).await
+    }
+
+    /// The same from where a look at the request has left it.
+    pub async fn settle(&self, unsettled: Unsettled, method: &Method, headers: &HeaderMap) -> Judged {
+        if let (Some(ours), Some(verified)) = (unsettled.ours, &self.0.verified) {
+            let found = verified.find_ours(self.engine(), &ours).await;
+            return self.judged(self.judge_found(headers, found, unsettled.table), unsettled.table);
+        }
         let (verdict, table) = match self.known(method, headers) {
             Known::Verdict(verdict, table) => (verdict, table),
             Known::Borne(token, table) => (self.judge_token(headers, token.expose(), table).await, table),
@@ -27,21 +37,27 @@ impl Gate {
 
     /// The verdict where it needs no waiting: nothing came with the request, or a token that is none of ours, or one whose session was
     /// found good of late.
-    #[must_use]
-    pub fn judge_at_once(&self, method: &Method, headers: &HeaderMap) -> Option<Judged> {
+    ///
+    /// # Errors
+    /// What to give [`Gate::settle`], where it needs some.
+    pub fn judge_at_once(&self, method: &Method, headers: &HeaderMap) -> Result<Judged, Unsettled> {
         match self.look(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))) {
-            Look::Settled(judged) => Some(judged),
-            Look::Unseen => None,
+            Look::Settled(judged) => Ok(judged),
+            Look::Unseen(unsettled) => Err(unsettled),
             Look::Closer => self.look_closer(method, headers),
         }
     }
 
     /// The same where one look at the header lines tells it, names in lower case: for a framework that keeps them in a type of its
-    /// own. What [`Gate::judge`] would say, or nothing.
-    pub fn glance<'h>(&self, lines: impl IntoIterator<Item = (&'h str, &'h [u8])>) -> Option<Judged> {
+    /// own.
+    ///
+    /// # Errors
+    /// What to give [`Gate::settle`], where one look tells nothing.
+    pub fn glance<'h>(&self, lines: impl IntoIterator<Item = (&'h str, &'h [u8])>) -> Result<Judged, Unsettled> {
         match self.look(lines.into_iter()) {
-            Look::Settled(judged) => Some(judged),
-            Look::Unseen | Look::Closer => None,
+            Look::Settled(judged) => Ok(judged),
+            Look::Unseen(unsettled) => Err(unsettled),
+            Look::Closer => Err(Unsettled::default()),
         }
     }
 
@@ -51,27 +67,27 @@ impl Gate {
         if table.is_some_and(|table| table.agrees.is_some()) {
             return Look::Closer;
         }
-        let found = self.0.verified.as_ref().and_then(|verified| verified.at_once(self.engine(), token));
-        let verdict = match found {
-            None => return Look::Unseen,
-            Some(Err(refusal)) => refused(refusal),
-            Some(Ok(sighting)) => {
+        let Some(verified) = &self.0.verified else { return Look::Unseen(Unsettled::default()) };
+        let verdict = match verified.at_once(self.engine(), token) {
+            AtOnce::Ask(ours) => return Look::Unseen(Unsettled { ours, table }),
+            AtOnce::Said(Err(refusal)) => refused(refusal),
+            AtOnce::Said(Ok(sighting)) => {
                 self.act(sighting, table, |_| true, glance.organization.map_or(Named::Nothing, Named::One))
             }
         };
         Look::Settled(self.judged(verdict, table))
     }
 
-    fn look_closer(&self, method: &Method, headers: &HeaderMap) -> Option<Judged> {
+    fn look_closer(&self, method: &Method, headers: &HeaderMap) -> Result<Judged, Unsettled> {
         let seen = |token: &str, table| {
-            let verdict = match self.0.verified.as_ref()?.at_once(self.engine(), token.as_bytes())? {
-                Ok(sighting) => self.act_on(headers, sighting, table),
-                Err(refusal) => refused(refusal),
-            };
-            Some(self.judged(verdict, table))
+            let Some(verified) = &self.0.verified else { return Err(Unsettled::default()) };
+            match verified.at_once(self.engine(), token.as_bytes()) {
+                AtOnce::Said(found) => Ok(self.judged(self.judge_found(headers, found, table), table)),
+                AtOnce::Ask(ours) => Err(Unsettled { ours, table }),
+            }
         };
         match self.known(method, headers) {
-            Known::Verdict(verdict, table) => Some(self.judged(verdict, table)),
+            Known::Verdict(verdict, table) => Ok(self.judged(verdict, table)),
             Known::Borne(token, table) => seen(token.expose(), table),
             Known::Baked(token, table) => seen(token.expose(), Some(table)),
         }
@@ -95,6 +111,15 @@ impl Gate {
             Some(verified) => verified.find(self.engine(), token).await,
             None => self.engine().session(&AccessToken::new(token)).await.map(Sighting::once),
         };
+        self.judge_found(headers, found, table)
+    }
+
+    fn judge_found(
+        &self,
+        headers: &HeaderMap,
+        found: Result<Sighting, Refusal>,
+        table: Option<&'static Table>,
+    ) -> Verdict {
         match found {
             Ok(sighting) => self.act_on(headers, sighting, table),
             Err(refusal) => refused(refusal),
@@ -145,11 +170,19 @@ fn refused(refusal: Refusal) -> Verdict {
     }
 }
 
+/// What a look at a request has left to [`Gate::settle`]; by default everything.
+#[derive(Debug, Default)]
+pub struct Unsettled {
+    /// Its token, where that is one of ours; and in whose header or cookie it came.
+    ours: Option<Box<Ours>>,
+    table: Option<&'static Table>,
+}
+
 /// What one look at the header lines settles.
 enum Look {
     Settled(Judged),
     /// One token, of which nothing can be said without waiting.
-    Unseen,
+    Unseen(Unsettled),
     /// More than one look settles.
     Closer,
 }
