@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use actix_web::{App, HttpServer, web};
 use anyhow::{Result, bail};
+use axum::ServiceExt;
+use axum::extract::Request;
 use otpgate::{MemoryStore, OtpAuth, Session};
 
 use crate::axum_side;
@@ -19,9 +21,10 @@ use crate::host::{self, Host};
 pub fn run(framework: &str, what: &str) -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     listener.set_nonblocking(true)?;
-    let guarded = match what {
-        "bare" => false,
-        "otpgate" => true,
+    let guard = match what {
+        "bare" => None,
+        "layer" | "wrap" => Some(Guard::Within),
+        "around" => Some(Guard::Around),
         _ => bail!("no app `{what}`"),
     };
     std::thread::spawn(|| {
@@ -32,30 +35,42 @@ pub fn run(framework: &str, what: &str) -> Result<()> {
     match framework {
         "axum" => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(axum(listener, guarded))
+            runtime.block_on(axum(listener, guard))
         }
-        "actix-web" => actix_web::rt::System::new().block_on(actix(listener, guarded)),
+        "actix-web" => actix_web::rt::System::new().block_on(actix(listener, guard)),
         _ => bail!("no framework `{framework}`"),
     }
 }
 
-async fn axum(listener: TcpListener, guarded: bool) -> Result<()> {
-    let auth = begin(&listener, guarded).await?;
+/// Where otpgate stands: in the router, or around all of it. With actix-web that is the same.
+#[derive(Clone, Copy)]
+enum Guard {
+    Within,
+    Around,
+}
+
+async fn axum(listener: TcpListener, guard: Option<Guard>) -> Result<()> {
+    let auth = begin(&listener, guard).await?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    match auth {
-        None => axum::serve(listener, axum_side::bare()).await?,
-        Some(auth) => {
-            // As the documentation has it: the limits by address need the address.
+    // As the documentation has it: the limits by address need the address.
+    match (auth, guard) {
+        (Some(auth), Some(Guard::Around)) => {
+            let app = axum_side::around(axum_side::protected(), &auth);
+            let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+            axum::serve(listener, app).await?;
+        }
+        (Some(auth), _) => {
             let app = axum_side::layered(axum_side::protected(), &auth);
             axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
         }
+        (None, _) => axum::serve(listener, axum_side::bare()).await?,
     }
     Ok(())
 }
 
-async fn actix(listener: TcpListener, guarded: bool) -> Result<()> {
+async fn actix(listener: TcpListener, guard: Option<Guard>) -> Result<()> {
     let user = Arc::<str>::from(host::id(0));
-    match begin(&listener, guarded).await? {
+    match begin(&listener, guard).await? {
         None => {
             let app = move || {
                 let user = Arc::clone(&user);
@@ -72,10 +87,10 @@ async fn actix(listener: TcpListener, guarded: bool) -> Result<()> {
     Ok(())
 }
 
-async fn begin(listener: &TcpListener, guarded: bool) -> Result<Option<OtpAuth>> {
+async fn begin(listener: &TcpListener, guard: Option<Guard>) -> Result<Option<OtpAuth>> {
     let mut out = std::io::stdout();
     let port = listener.local_addr()?.port();
-    if !guarded {
+    if guard.is_none() {
         writeln!(out, "{port}")?;
         return Ok(None);
     }
