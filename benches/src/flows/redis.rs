@@ -90,7 +90,7 @@ impl Raw for Plain {
 
     async fn add(&self, key: Key, delta: u32, _: Timestamp) {
         let mut command = redis::cmd("INCRBY");
-        command.arg(&[b"c", &key.0[..]].concat()).arg(delta);
+        command.arg([b"c", &key.0[..]].concat()).arg(delta);
         command.query_async::<i64>(&mut self.0.clone()).await.expect("a count");
     }
 
