@@ -98,10 +98,11 @@ impl<V> Table<V> {
             return;
         }
         let entry = Box::new(Entry { value, weight, token: Text::of(token) });
-        let (line, tag) = self.line(token);
-        let before = line.write().put(tag, token, entry);
+        // Counted before anybody can find it and take it out again.
         self.held.fetch_add(weight, Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::Relaxed);
+        let (line, tag) = self.line(token);
+        let before = line.write().put(tag, token, entry);
         self.forget(before);
         // In one round every set gives something up: that is enough, or there is nothing.
         for _ in 0..self.sets.len() {
