@@ -89,7 +89,7 @@ struct Leader<Q: Question> {
 impl<Q: Question> Leader<Q> {
     async fn lead(mut self) {
         let mut kept = None;
-        while self.somebody_waits() {
+        while self.somebody_waits() || self.somebody_comes().await {
             // The connection first: while it is waited for, more gather.
             let connection = match kept.take() {
                 Some(connection) => Ok(connection),
@@ -119,8 +119,14 @@ impl<Q: Question> Leader<Q> {
         self.done = true;
     }
 
-    /// Whether to go on; gives up the lead in the same breath, so that nobody joins a line that is not led.
     fn somebody_waits(&self) -> bool {
+        !self.group.line().waiting.is_empty()
+    }
+
+    /// Lets those who were just answered ask for the next. Then gives up the lead in the same breath in which it sees that
+    /// nobody did, so that nobody joins a line that is not led.
+    async fn somebody_comes(&self) -> bool {
+        tokio::task::yield_now().await;
         let mut line = self.group.line();
         line.led = !line.waiting.is_empty();
         line.led

@@ -8,6 +8,8 @@ mod group;
 mod open;
 mod reads;
 mod sql;
+mod together;
+mod transaction;
 mod writes;
 
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 use std::collections::HashMap;
 
 use otpgate_core::{Key, Owner, Record, Revision, StoreError, Timestamp};
-use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Row as _, ValueRef as _};
 
 use crate::Connection;
 use crate::group::{Question, all_failed};
-use crate::sql::{ForMany, Sql};
+use crate::sql::Sql;
 
 /// What is read.
 #[derive(Debug)]
@@ -42,8 +42,25 @@ async fn find(sql: &Sql, connection: &mut SqliteConnection, asked: &[Read]) -> R
         Read::Counter(key) => Some(*key),
         Read::Record(_) => None,
     }));
-    let records = by_key(&sql.load, connection, &record_keys, record).await?;
-    let totals = by_key(&sql.totals, connection, &counter_keys, total).await?;
+    let ((load, load_room), (totals, totals_room)) =
+        (sql.load.of(record_keys.len()), sql.totals.of(counter_keys.len()));
+    // One statement, which is one visit to the thread of the connection.
+    let between = if load.is_empty() || totals.is_empty() { "" } else { " UNION ALL " };
+    let mut query = sqlx::query(AssertSqlSafe([load, between, totals].concat()));
+    for (keys, room) in [(&record_keys, load_room), (&counter_keys, totals_room)] {
+        for i in 0..room {
+            query = query.bind(keys.get(i).map(|key| &key.0[..]));
+        }
+    }
+    let rows = query.fetch_all(connection).await?;
+    let (mut records, mut totals) = (HashMap::new(), HashMap::new());
+    for row in &rows {
+        if row.try_get_raw("revision")?.is_null() {
+            totals.insert(key(row)?, total(row, "expires_at")?);
+        } else {
+            records.insert(key(row)?, record(row)?);
+        }
+    }
     Ok(asked
         .iter()
         .map(|read| match read {
@@ -58,25 +75,6 @@ fn distinct(keys: impl Iterator<Item = Key>) -> Vec<Key> {
     keys.sort_unstable();
     keys.dedup();
     keys
-}
-
-/// What `statement` finds at `keys`.
-pub(crate) async fn by_key<T>(
-    statement: &ForMany,
-    connection: &mut SqliteConnection,
-    keys: &[Key],
-    read: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
-) -> Result<HashMap<Key, T>, sqlx::Error> {
-    if keys.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let (text, room) = statement.of(keys.len());
-    let mut query = sqlx::query(text);
-    for i in 0..room {
-        query = query.bind(keys.get(i).map(|key| &key.0[..]));
-    }
-    let rows = query.fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((key(row)?, read(row)?))).collect()
 }
 
 /// A page of an owner's records.
@@ -98,15 +96,15 @@ pub(crate) fn key(row: &SqliteRow) -> Result<Key, sqlx::Error> {
     bytes(row.try_get("key")?).map(Key)
 }
 
-pub(crate) fn revision(row: &SqliteRow) -> Result<Revision, sqlx::Error> {
+fn revision(row: &SqliteRow) -> Result<Revision, sqlx::Error> {
     bytes(row.try_get("revision")?).map(Revision)
 }
 
-pub(crate) fn total(row: &SqliteRow) -> Result<u64, sqlx::Error> {
-    u64::try_from(row.try_get::<i64, _>("total")?).map_err(|e| sqlx::Error::Decode(e.into()))
+pub(crate) fn total(row: &SqliteRow, column: &str) -> Result<u64, sqlx::Error> {
+    u64::try_from(row.try_get::<i64, _>(column)?).map_err(|e| sqlx::Error::Decode(e.into()))
 }
 
-fn record(row: &SqliteRow) -> Result<Record, sqlx::Error> {
+pub(crate) fn record(row: &SqliteRow) -> Result<Record, sqlx::Error> {
     Ok(Record {
         revision: revision(row)?,
         expires_at: Timestamp::from_millis(row.try_get("expires_at")?),

@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::group::TOGETHER;
 
-/// The statements of one namespace. Those for many rows exist for each power of two and are filled up with NULL keys, so that a
+/// The statements of one namespace. Those for many rows exist for powers of two and are filled up with NULL keys, so that a
 /// connection keeps all of them prepared.
 #[derive(Debug)]
 pub(crate) struct Sql {
@@ -17,7 +17,7 @@ pub(crate) struct Sql {
     pub(crate) sweep_records: Text,
     pub(crate) sweep_counters: Text,
     pub(crate) load: ForMany,
-    pub(crate) revisions: ForMany,
+    pub(crate) exists: Text,
     pub(crate) put: ForMany,
     pub(crate) remove: ForMany,
     pub(crate) totals: ForMany,
@@ -34,16 +34,21 @@ impl Text {
     }
 }
 
-/// One statement for each power of two.
+/// One statement for each of some sizes, with how many rows it has room for, the smallest first.
 #[derive(Debug)]
-pub(crate) struct ForMany(Vec<Text>);
+pub(crate) struct ForMany(Vec<(usize, Text)>);
 
 impl ForMany {
-    /// The statement for `n` rows, and how many rows it has room for.
-    pub(crate) fn of(&self, n: usize) -> (AssertSqlSafe<Arc<str>>, usize) {
-        debug_assert!((1..=TOGETHER).contains(&n), "{n} rows");
-        let power = n.clamp(1, TOGETHER).next_power_of_two();
-        (self.0[power.trailing_zeros() as usize].safe(), power)
+    /// The statement for one row.
+    pub(crate) fn one(&self) -> AssertSqlSafe<Arc<str>> {
+        self.0[0].1.safe()
+    }
+
+    /// The text of the statement for `n` rows, and how many rows it has room for; of none, an empty one without.
+    pub(crate) fn of(&self, n: usize) -> (&str, usize) {
+        debug_assert!(n <= TOGETHER, "{n} rows");
+        let fits = || self.0.iter().find(|(room, _)| *room >= n).or(self.0.last());
+        (n > 0).then(fits).flatten().map_or(("", 0), |(room, text)| (&text.0, *room))
     }
 }
 
@@ -51,10 +56,13 @@ impl Sql {
     /// The statements for tables that begin with `prefix`.
     pub(crate) fn new(prefix: String) -> Self {
         let text = |sql: &str| Text(sql.replace("otpgate_", &prefix).into());
-        let many = |before: &str, row: &str, after: &str| {
-            let sizes = (0..=TOGETHER.ilog2()).map(|power| 1 << power);
-            ForMany(sizes.map(|n| text(&format!("{before}{}{after}", vec![row; n].join(",")))).collect())
+        let sizes = |step: usize, before: &str, row: &str, after: &str| {
+            let powers = (0..=TOGETHER.ilog2()).step_by(step).map(|power| 1 << power);
+            ForMany(powers.map(|n| (n, text(&format!("{before}{}{after}", vec![row; n].join(","))))).collect())
         };
+        let many = |before, row, after| sizes(1, before, row, after);
+        // Beside the others in one text: fewer sizes, so that a connection can keep what comes of all together.
+        let few = |before, row, after| sizes(3, before, row, after);
         Self {
             create: text(
                 "INSERT INTO otpgate_records (key, revision, expires_at, owner, value) VALUES (?, ?, ?, ?, ?)
@@ -79,16 +87,32 @@ impl Sql {
                  (SELECT key FROM otpgate_counters WHERE expires_at < ? ORDER BY expires_at LIMIT ?)",
             ),
             load: many("SELECT key, revision, expires_at, owner, value FROM otpgate_records WHERE key IN (", "?", ")"),
-            revisions: many("SELECT key, revision FROM otpgate_records WHERE key IN (", "?", ")"),
+            exists: text("SELECT 1 FROM otpgate_records WHERE key = ?"),
+            // What is expected, NULL for no record, is compared with what the join finds, NULL where there is none.
             put: many(
-                "INSERT INTO otpgate_records (key, revision, expires_at, owner, value) SELECT * FROM (VALUES ",
-                "(?,?,?,?,?)",
-                ") WHERE column1 IS NOT NULL ON CONFLICT (key) DO UPDATE SET revision = excluded.revision,
-                 expires_at = excluded.expires_at, owner = excluded.owner, value = excluded.value",
+                "INSERT INTO otpgate_records (key, revision, expires_at, owner, value)
+                 SELECT column1, column3, column4, column5, column6 FROM (VALUES ",
+                "(?,?,?,?,?,?)",
+                ") AS next LEFT JOIN otpgate_records AS now ON now.key = next.column1
+                 WHERE column1 IS NOT NULL AND now.revision IS column2
+                 ON CONFLICT (key) DO UPDATE SET revision = excluded.revision,
+                 expires_at = excluded.expires_at, owner = excluded.owner, value = excluded.value
+                 RETURNING key",
             ),
-            remove: many("DELETE FROM otpgate_records WHERE key IN (", "?", ")"),
-            totals: many("SELECT key, total FROM otpgate_counters WHERE key IN (", "?", ")"),
-            add: many(
+            remove: few(
+                "DELETE FROM otpgate_records WHERE rowid IN (SELECT now.rowid FROM (VALUES ",
+                "(?,?)",
+                ") AS gone CROSS JOIN otpgate_records AS now ON now.key = gone.column1 WHERE now.revision = gone.column2)
+                 RETURNING key",
+            ),
+            // Shaped like a record, of no revision, so that both can come in one answer.
+            totals: few(
+                "SELECT key, NULL AS revision, total AS expires_at, NULL AS owner, NULL AS value FROM otpgate_counters
+                 WHERE key IN (",
+                "?",
+                ")",
+            ),
+            add: few(
                 "INSERT INTO otpgate_counters (key, total, expires_at) SELECT * FROM (VALUES ",
                 "(?,?,?)",
                 ") WHERE column1 IS NOT NULL ON CONFLICT (key) DO UPDATE SET total = total + excluded.total

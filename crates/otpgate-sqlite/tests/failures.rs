@@ -174,6 +174,38 @@ fn a_runtime_that_ends_while_it_leads_keeps_nobody_waiting() {
     });
 }
 
+#[test]
+fn a_runtime_that_ends_in_the_middle_of_a_transaction_leaves_no_lock_and_nothing_half_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("db");
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let store = first.block_on(SqliteStore::builder().max_connections(1).open(&file)).unwrap();
+    // The transaction of two waits in its thread for the lock of another.
+    let mut other = second.block_on(SqliteConnection::connect_with(&options(&file))).unwrap();
+    let lock = second.block_on(other.begin_with("BEGIN IMMEDIATE")).unwrap();
+    first.block_on(async {
+        for key in [ONE, TWO] {
+            let store = store.clone();
+            tokio::spawn(async move { store.swap(&key, Expect::Absent, Some(&record(1, 10))).await });
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    });
+    drop(first);
+    second.block_on(async {
+        lock.rollback().await.unwrap();
+        // The connection is closed by its thread, which may still be about it.
+        let mut swapped = store.swap(&THREE, Expect::Absent, Some(&record(1, 10))).await;
+        while swapped.as_ref().is_err_and(|error| error.kind() == StoreErrorKind::Unavailable) {
+            tokio::task::yield_now().await;
+            swapped = store.swap(&THREE, Expect::Absent, Some(&record(1, 10))).await;
+        }
+        assert_eq!(swapped.unwrap(), Swapped::Yes);
+        let there = [store.load(&ONE).await.unwrap(), store.load(&TWO).await.unwrap()];
+        assert!(there.iter().all(Option::is_some) || there.iter().all(Option::is_none), "{there:?}");
+    });
+}
+
 #[tokio::test]
 async fn a_damaged_row_is_an_error_and_no_panic() {
     let store = SqliteStore::in_memory().await.unwrap();
