@@ -53,6 +53,9 @@ async fn alone(sql: &Sql, connection: &mut SqliteConnection, write: &Write) -> R
             let records = sqlx::query(sql.sweep_records.safe()).bind(before.millis()).bind(i64::from(*limit));
             let gone = records.execute(&mut *connection).await?.rows_affected();
             let left = i64::from(*limit) - gone as i64;
+            if left <= 0 {
+                return Ok(gone);
+            }
             let counters = sqlx::query(sql.sweep_counters.safe()).bind(before.millis()).bind(left);
             Ok(gone + counters.execute(connection).await?.rows_affected())
         }
