@@ -114,8 +114,8 @@ async fn flow(host: &Host, sessions: usize, rounds: usize) -> f64 {
     Middle::of(took).median
 }
 
-/// The least that remembering tokens can cost: a map of the kind that otpgate keeps them in, with a fast seeded hash of all bytes and
-/// the same keys, and whatever is found is believed.
+/// What remembering tokens costs in a well-kept map, with a fast seeded hash of all bytes and the same keys, where whatever is found is
+/// believed.
 type Map = Cache<Box<str>, Arc<Believed>, UnitWeighter, RandomState>;
 
 struct Believed {

@@ -347,8 +347,8 @@ impl GateBuilder {
     }
 
     /// Keeps the sessions of tokens that were found good in about so many `bytes`; default 64 MiB, and a token with its session
-    /// takes about a kilobyte. A thirty-second of it is taken at once, 16 MiB at most: that has places for a million tokens. What does
-    /// not fit is asked for again.
+    /// takes about a kilobyte. A thirty-second of it is taken at once, 64 MiB at most: that has places for four million tokens. What
+    /// does not fit is asked for again.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = Some(bytes);
         self

@@ -16,8 +16,8 @@ const WAYS: usize = 4;
 /// What a place is worth in bytes when the sets are made: there are more than fill up, so that few are full when all memory is used.
 const ROOMY: usize = 384;
 
-/// No table is larger: 16 MiB of sets, for a million tokens.
-const MOST_SETS: usize = 1 << 18;
+/// No table is larger: 64 MiB of sets, for four million tokens.
+const MOST_SETS: usize = 1 << 20;
 
 /// The end of a token is hashed, which holds the signature: what has verified differs there from all else that has, and nothing else
 /// is in the table.
