@@ -34,6 +34,12 @@ impl Text {
     }
 }
 
+// Else the largest size of those that go in steps would not have room for all.
+const _: () = assert!(TOGETHER.is_power_of_two() && TOGETHER.ilog2().is_multiple_of(STEP as u32));
+
+/// How many powers of two lie between the sizes of a statement that has few.
+const STEP: usize = 3;
+
 /// One statement for each of some sizes, with how many rows it has room for, the smallest first.
 #[derive(Debug)]
 pub(crate) struct ForMany(Vec<(usize, Text)>);
@@ -62,7 +68,7 @@ impl Sql {
         };
         let many = |before, row, after| sizes(1, before, row, after);
         // Beside the others in one text: fewer sizes, so that a connection can keep what comes of all together.
-        let few = |before, row, after| sizes(3, before, row, after);
+        let few = |before, row, after| sizes(STEP, before, row, after);
         Self {
             create: text(
                 "INSERT INTO otpgate_records (key, revision, expires_at, owner, value) VALUES (?, ?, ?, ?, ?)

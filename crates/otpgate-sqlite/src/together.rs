@@ -99,6 +99,10 @@ impl<'a> Wave<'a> {
         let statements = 2 + [puts, removals, sums].iter().filter(|room| **room > 0).count();
         let mut told = Told::default();
         transaction::run(connection, query, statements, |row| told.take(row)).await?;
+        // What was added and not told of is not to be added again.
+        if told.totals.len() < self.sums.len() {
+            return Err(Failed::Unknown(sqlx::Error::RowNotFound));
+        }
         Ok(told)
     }
 

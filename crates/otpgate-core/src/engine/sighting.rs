@@ -93,7 +93,7 @@ impl fmt::Debug for Sighting {
 }
 
 impl Engine {
-    /// What a token says, if it is ours and of this time. Asks nobody.
+    /// What a token says, if it is ours and of that moment. Asks nobody.
     ///
     /// # Errors
     /// [`Refusal::NotAuthenticated`].

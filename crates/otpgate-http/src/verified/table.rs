@@ -1,5 +1,5 @@
 //! Tokens that have verified, in sets of four: the first look-up of a request reads one line of the processor's cache for a set and its
-//! lock, then the token itself with what is known of it. A map that keeps an order of use reads twice as many (BENCHMARKS.md, S3).
+//! lock, then the token itself with what is known of it. A map that keeps an order of use waits for more of them (BENCHMARKS.md, S3).
 //!
 //! What is thrown out is thrown out in turn. An order of use would tell little more: nothing in here holds for longer than a minute.
 
